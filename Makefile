@@ -1,0 +1,61 @@
+# `make` alone lists the targets. Only Python >= 3.11 and make are needed: everything else is installed into .venv by hash.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test check bench gen contracts contracts-accept browser clean run-env dev-env
+export PYTHON
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+# Without a server first: they answer within a minute.
+QUICK := $(wildcard tests/test_tidy.py tests/unit tests/contracts tests/conformance tests/sim)
+SERVERS := $(wildcard tests/integration tests/e2e)
+ARGS ?=
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run-env:
+	@tools/bootstrap.sh run
+
+dev-env:
+	@tools/bootstrap.sh dev
+
+setup: dev-env ## create .venv with everything that tests and checks need
+
+demo: run-env ## start the whole network on this machine and answer the ten questions (ONCE=1, JSON=FILE, FRESH=1)
+	@exec $(BIN)/passerelle demo $(if $(ONCE),--once) $(if $(JSON),--json "$(JSON)") $(if $(FRESH),--fresh)
+
+test: dev-env ## all tests: first those without a server, then on a real Kafka and PostgreSQL (ARGS= for pytest)
+	@echo "== tests without a server: $(QUICK)"
+	@$(PYTEST) -m "not browser and not integration and not e2e" $(QUICK) $(ARGS)
+	@echo "== tests on a real Kafka and PostgreSQL: $(SERVERS)"
+	@$(PYTEST) -m "not browser" $(SERVERS) $(ARGS)
+	@if [ -d tests/conformance ]; then $(PYTEST) -m "integration and not browser" tests/conformance $(ARGS) || [ $$? = 5 ]; fi
+
+check: dev-env ## lint, types, import direction, protos, generated code, contracts, compose file, tidiness
+	@tools/check.sh
+
+bench: dev-env ## measure ingest against its ceilings and peers; results in bench/results
+	@$(BIN)/python -m bench $(ARGS)
+
+gen: dev-env ## make services/passerelle/api from protos
+	@$(BIN)/python tools/gen.py
+
+contracts: dev-env ## write contracts/ from the event models
+	@$(BIN)/python -m passerelle.events.export
+
+contracts-accept: dev-env contracts ## take today's contracts as the baseline for breaking changes
+	@mkdir -p contracts/baseline
+	@$(BIN)/buf build -o contracts/baseline/protos.binpb
+	@rm -rf contracts/baseline/schemas && cp -R contracts/schemas contracts/baseline/schemas
+	@rm -rf contracts/baseline/topics && if [ -d contracts/topics ]; then cp -R contracts/topics contracts/baseline/topics; fi
+	@echo "contracts/baseline is renewed: commit it"
+
+browser: dev-env ## walk the portal in a real Chromium
+	@$(PYTEST) -m browser tests $(ARGS)
+
+clean: ## remove caches, the demo's data and .venv
+	rm -rf .venv .passerelle .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build test-results
+	find services tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

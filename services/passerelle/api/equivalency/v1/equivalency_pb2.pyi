@@ -1,0 +1,351 @@
+from passerelle.api.common.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Verdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    VERDICT_UNSPECIFIED: _ClassVar[Verdict]
+    VERDICT_AGREEMENT: _ClassVar[Verdict]
+    VERDICT_NO_CREDIT: _ClassVar[Verdict]
+    VERDICT_CASE_BY_CASE: _ClassVar[Verdict]
+    VERDICT_UNDER_EVALUATION: _ClassVar[Verdict]
+    VERDICT_NEVER_EVALUATED: _ClassVar[Verdict]
+
+class Match(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MATCH_UNSPECIFIED: _ClassVar[Match]
+    MATCH_MATCH: _ClassVar[Match]
+    MATCH_MAYBE: _ClassVar[Match]
+    MATCH_MISS: _ClassVar[Match]
+VERDICT_UNSPECIFIED: Verdict
+VERDICT_AGREEMENT: Verdict
+VERDICT_NO_CREDIT: Verdict
+VERDICT_CASE_BY_CASE: Verdict
+VERDICT_UNDER_EVALUATION: Verdict
+VERDICT_NEVER_EVALUATED: Verdict
+MATCH_UNSPECIFIED: Match
+MATCH_MATCH: Match
+MATCH_MAYBE: Match
+MATCH_MISS: Match
+
+class FindRequest(_message.Message):
+    __slots__ = ("achievement", "receiver", "jurisdiction", "valid_on", "known_at", "min_position", "page_size", "page_token")
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_FIELD_NUMBER: _ClassVar[int]
+    JURISDICTION_FIELD_NUMBER: _ClassVar[int]
+    VALID_ON_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    achievement: str
+    receiver: str
+    jurisdiction: str
+    valid_on: str
+    known_at: _common_pb2.KnownAt
+    min_position: int
+    page_size: int
+    page_token: str
+    def __init__(self, achievement: _Optional[str] = ..., receiver: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class FindResponse(_message.Message):
+    __slots__ = ("achievement", "title", "answers", "next_page_token", "position")
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    achievement: str
+    title: str
+    answers: _containers.RepeatedCompositeFieldContainer[Answer]
+    next_page_token: str
+    position: _common_pb2.Position
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class ReverseRequest(_message.Message):
+    __slots__ = ("achievement", "sender", "valid_on", "known_at", "min_position", "page_size", "page_token")
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    VALID_ON_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    achievement: str
+    sender: str
+    valid_on: str
+    known_at: _common_pb2.KnownAt
+    min_position: int
+    page_size: int
+    page_token: str
+    def __init__(self, achievement: _Optional[str] = ..., sender: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ReverseResponse(_message.Message):
+    __slots__ = ("achievement", "title", "answers", "next_page_token", "position")
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    achievement: str
+    title: str
+    answers: _containers.RepeatedCompositeFieldContainer[Answer]
+    next_page_token: str
+    position: _common_pb2.Position
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class Answer(_message.Message):
+    __slots__ = ("verdict", "receiver", "receiver_names", "receiver_jurisdictions", "rule", "since_index", "reasons", "subject_to_admission")
+    class ReceiverNamesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_NAMES_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_JURISDICTIONS_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_TO_ADMISSION_FIELD_NUMBER: _ClassVar[int]
+    verdict: Verdict
+    receiver: str
+    receiver_names: _containers.ScalarMap[str, str]
+    receiver_jurisdictions: _containers.RepeatedScalarFieldContainer[str]
+    rule: Rule
+    since_index: int
+    reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+    subject_to_admission: bool
+    def __init__(self, verdict: _Optional[_Union[Verdict, str]] = ..., receiver: _Optional[str] = ..., receiver_names: _Optional[_Mapping[str, str]] = ..., receiver_jurisdictions: _Optional[_Iterable[str]] = ..., rule: _Optional[_Union[Rule, _Mapping]] = ..., since_index: _Optional[int] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., subject_to_admission: _Optional[bool] = ...) -> None: ...
+
+class Rule(_message.Message):
+    __slots__ = ("id", "version", "kind", "receiver", "sending", "outcome", "valid_from", "valid_to", "recorded_from", "recorded_to", "note", "source", "jurisdictions")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_FIELD_NUMBER: _ClassVar[int]
+    SENDING_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    VALID_FROM_FIELD_NUMBER: _ClassVar[int]
+    VALID_TO_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_FROM_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_TO_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    JURISDICTIONS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    version: int
+    kind: str
+    receiver: str
+    sending: _common_pb2.Expression
+    outcome: _common_pb2.Outcome
+    valid_from: str
+    valid_to: str
+    recorded_from: int
+    recorded_to: int
+    note: str
+    source: str
+    jurisdictions: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., version: _Optional[int] = ..., kind: _Optional[str] = ..., receiver: _Optional[str] = ..., sending: _Optional[_Union[_common_pb2.Expression, _Mapping]] = ..., outcome: _Optional[_Union[_common_pb2.Outcome, _Mapping]] = ..., valid_from: _Optional[str] = ..., valid_to: _Optional[str] = ..., recorded_from: _Optional[int] = ..., recorded_to: _Optional[int] = ..., note: _Optional[str] = ..., source: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class TranscriptLine(_message.Message):
+    __slots__ = ("achievement", "version", "completed_on", "grade", "credits", "basis", "reference")
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    COMPLETED_ON_FIELD_NUMBER: _ClassVar[int]
+    GRADE_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    achievement: str
+    version: int
+    completed_on: str
+    grade: _common_pb2.Grade
+    credits: _common_pb2.CreditValue
+    basis: str
+    reference: str
+    def __init__(self, achievement: _Optional[str] = ..., version: _Optional[int] = ..., completed_on: _Optional[str] = ..., grade: _Optional[_Union[_common_pb2.Grade, _Mapping]] = ..., credits: _Optional[_Union[_common_pb2.CreditValue, _Mapping]] = ..., basis: _Optional[str] = ..., reference: _Optional[str] = ...) -> None: ...
+
+class EvaluateRequest(_message.Message):
+    __slots__ = ("lines", "receiver", "valid_on", "known_at", "min_position")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_FIELD_NUMBER: _ClassVar[int]
+    VALID_ON_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedCompositeFieldContainer[TranscriptLine]
+    receiver: str
+    valid_on: str
+    known_at: _common_pb2.KnownAt
+    min_position: int
+    def __init__(self, lines: _Optional[_Iterable[_Union[TranscriptLine, _Mapping]]] = ..., receiver: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+
+class EvaluateResponse(_message.Message):
+    __slots__ = ("reference", "line", "receiver", "match", "rule", "reasons", "smallest_fix", "summary", "position")
+    class Summary(_message.Message):
+        __slots__ = ("matched", "maybe", "missed", "credits")
+        MATCHED_FIELD_NUMBER: _ClassVar[int]
+        MAYBE_FIELD_NUMBER: _ClassVar[int]
+        MISSED_FIELD_NUMBER: _ClassVar[int]
+        CREDITS_FIELD_NUMBER: _ClassVar[int]
+        matched: int
+        maybe: int
+        missed: int
+        credits: _containers.RepeatedCompositeFieldContainer[_common_pb2.CreditValue]
+        def __init__(self, matched: _Optional[int] = ..., maybe: _Optional[int] = ..., missed: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ...) -> None: ...
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_FIELD_NUMBER: _ClassVar[int]
+    MATCH_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    SMALLEST_FIX_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    reference: str
+    line: int
+    receiver: str
+    match: Match
+    rule: Rule
+    reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+    smallest_fix: _containers.RepeatedScalarFieldContainer[str]
+    summary: EvaluateResponse.Summary
+    position: _common_pb2.Position
+    def __init__(self, reference: _Optional[str] = ..., line: _Optional[int] = ..., receiver: _Optional[str] = ..., match: _Optional[_Union[Match, str]] = ..., rule: _Optional[_Union[Rule, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., smallest_fix: _Optional[_Iterable[str]] = ..., summary: _Optional[_Union[EvaluateResponse.Summary, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class SearchRequest(_message.Message):
+    __slots__ = ("words", "member", "kind", "jurisdiction", "delivery_mode", "framework", "occupation", "page_size", "page_token", "known_at")
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    JURISDICTION_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_MODE_FIELD_NUMBER: _ClassVar[int]
+    FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
+    OCCUPATION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    words: str
+    member: str
+    kind: str
+    jurisdiction: str
+    delivery_mode: str
+    framework: str
+    occupation: str
+    page_size: int
+    page_token: str
+    known_at: _common_pb2.KnownAt
+    def __init__(self, words: _Optional[str] = ..., member: _Optional[str] = ..., kind: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., delivery_mode: _Optional[str] = ..., framework: _Optional[str] = ..., occupation: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ...) -> None: ...
+
+class SearchResponse(_message.Message):
+    __slots__ = ("achievements", "total", "next_page_token", "position")
+    ACHIEVEMENTS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    achievements: _containers.RepeatedCompositeFieldContainer[Achievement]
+    total: int
+    next_page_token: str
+    position: _common_pb2.Position
+    def __init__(self, achievements: _Optional[_Iterable[_Union[Achievement, _Mapping]]] = ..., total: _Optional[int] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class GetAchievementRequest(_message.Message):
+    __slots__ = ("achievement", "known_at", "min_position")
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    achievement: str
+    known_at: _common_pb2.KnownAt
+    min_position: int
+    def __init__(self, achievement: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+
+class GetAchievementResponse(_message.Message):
+    __slots__ = ("achievement", "endorsements", "evidence", "position")
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    ENDORSEMENTS_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    achievement: Achievement
+    endorsements: _containers.RepeatedCompositeFieldContainer[Endorsement]
+    evidence: _containers.RepeatedCompositeFieldContainer[_common_pb2.Evidence]
+    position: _common_pb2.Position
+    def __init__(self, achievement: _Optional[_Union[Achievement, _Mapping]] = ..., endorsements: _Optional[_Iterable[_Union[Endorsement, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[_common_pb2.Evidence, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class Endorsement(_message.Message):
+    __slots__ = ("member", "names", "kinds", "capacity", "jurisdictions", "index", "valid_until", "statement")
+    class NamesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    CAPACITY_FIELD_NUMBER: _ClassVar[int]
+    JURISDICTIONS_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    member: str
+    names: _containers.ScalarMap[str, str]
+    kinds: _containers.RepeatedScalarFieldContainer[str]
+    capacity: str
+    jurisdictions: _containers.RepeatedScalarFieldContainer[str]
+    index: int
+    valid_until: str
+    statement: str
+    def __init__(self, member: _Optional[str] = ..., names: _Optional[_Mapping[str, str]] = ..., kinds: _Optional[_Iterable[str]] = ..., capacity: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ..., index: _Optional[int] = ..., valid_until: _Optional[str] = ..., statement: _Optional[str] = ...) -> None: ...
+
+class Achievement(_message.Message):
+    __slots__ = ("id", "version", "kind", "code", "title", "language", "translations", "owner", "awarding_bodies", "retired", "credits", "delivery_modes", "effort_hours", "cost_cad", "data_json", "index")
+    class TranslationsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    TRANSLATIONS_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    AWARDING_BODIES_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_MODES_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_HOURS_FIELD_NUMBER: _ClassVar[int]
+    COST_CAD_FIELD_NUMBER: _ClassVar[int]
+    DATA_JSON_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    version: int
+    kind: str
+    code: str
+    title: str
+    language: str
+    translations: _containers.ScalarMap[str, str]
+    owner: str
+    awarding_bodies: _containers.RepeatedScalarFieldContainer[str]
+    retired: bool
+    credits: _containers.RepeatedCompositeFieldContainer[_common_pb2.CreditValue]
+    delivery_modes: _containers.RepeatedScalarFieldContainer[str]
+    effort_hours: str
+    cost_cad: str
+    data_json: str
+    index: int
+    def __init__(self, id: _Optional[str] = ..., version: _Optional[int] = ..., kind: _Optional[str] = ..., code: _Optional[str] = ..., title: _Optional[str] = ..., language: _Optional[str] = ..., translations: _Optional[_Mapping[str, str]] = ..., owner: _Optional[str] = ..., awarding_bodies: _Optional[_Iterable[str]] = ..., retired: _Optional[bool] = ..., credits: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ..., delivery_modes: _Optional[_Iterable[str]] = ..., effort_hours: _Optional[str] = ..., cost_cad: _Optional[str] = ..., data_json: _Optional[str] = ..., index: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,148 @@
+from passerelle.api.common.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ShowRequest(_message.Message):
+    __slots__ = ("case", "min_position")
+    CASE_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    case: str
+    min_position: int
+    def __init__(self, case: _Optional[str] = ..., min_position: _Optional[int] = ...) -> None: ...
+
+class ShowResponse(_message.Message):
+    __slots__ = ("case", "position")
+    CASE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    case: Case
+    position: _common_pb2.Position
+    def __init__(self, case: _Optional[_Union[Case, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class ListRequest(_message.Message):
+    __slots__ = ("role", "state", "page_size", "page_token", "min_position")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    state: str
+    page_size: int
+    page_token: str
+    min_position: int
+    def __init__(self, role: _Optional[str] = ..., state: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., min_position: _Optional[int] = ...) -> None: ...
+
+class ListResponse(_message.Message):
+    __slots__ = ("cases", "next_page_token", "position")
+    CASES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    cases: _containers.RepeatedCompositeFieldContainer[Case]
+    next_page_token: str
+    position: _common_pb2.Position
+    def __init__(self, cases: _Optional[_Iterable[_Union[Case, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ("from_index",)
+    FROM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    from_index: int
+    def __init__(self, from_index: _Optional[int] = ...) -> None: ...
+
+class WatchResponse(_message.Message):
+    __slots__ = ("case", "position")
+    CASE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    case: Case
+    position: _common_pb2.Position
+    def __init__(self, case: _Optional[_Union[Case, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class Case(_message.Message):
+    __slots__ = ("id", "state", "version", "sender", "receiver", "release", "programme", "credentials", "lines", "steps", "changed_index")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMME_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_INDEX_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    state: str
+    version: int
+    sender: str
+    receiver: str
+    release: str
+    programme: str
+    credentials: _containers.RepeatedScalarFieldContainer[str]
+    lines: _containers.RepeatedCompositeFieldContainer[Line]
+    steps: _containers.RepeatedCompositeFieldContainer[Step]
+    changed_index: int
+    def __init__(self, id: _Optional[str] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., sender: _Optional[str] = ..., receiver: _Optional[str] = ..., release: _Optional[str] = ..., programme: _Optional[str] = ..., credentials: _Optional[_Iterable[str]] = ..., lines: _Optional[_Iterable[_Union[Line, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., changed_index: _Optional[int] = ...) -> None: ...
+
+class Line(_message.Message):
+    __slots__ = ("line", "credential", "status", "recognition", "individual_reason", "outcome", "reason", "waits_for")
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    RECOGNITION_FIELD_NUMBER: _ClassVar[int]
+    INDIVIDUAL_REASON_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    WAITS_FOR_FIELD_NUMBER: _ClassVar[int]
+    line: int
+    credential: str
+    status: str
+    recognition: str
+    individual_reason: str
+    outcome: _common_pb2.Outcome
+    reason: str
+    waits_for: str
+    def __init__(self, line: _Optional[int] = ..., credential: _Optional[str] = ..., status: _Optional[str] = ..., recognition: _Optional[str] = ..., individual_reason: _Optional[str] = ..., outcome: _Optional[_Union[_common_pb2.Outcome, _Mapping]] = ..., reason: _Optional[str] = ..., waits_for: _Optional[str] = ...) -> None: ...
+
+class Step(_message.Message):
+    __slots__ = ("event", "member", "index", "accepted_at_ms", "note", "reason")
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    event: str
+    member: str
+    index: int
+    accepted_at_ms: int
+    note: str
+    reason: str
+    def __init__(self, event: _Optional[str] = ..., member: _Optional[str] = ..., index: _Optional[int] = ..., accepted_at_ms: _Optional[int] = ..., note: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class DependentsRequest(_message.Message):
+    __slots__ = ("on",)
+    ON_FIELD_NUMBER: _ClassVar[int]
+    on: str
+    def __init__(self, on: _Optional[str] = ...) -> None: ...
+
+class DependentsResponse(_message.Message):
+    __slots__ = ("dependents", "position")
+    DEPENDENTS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    dependents: _containers.RepeatedCompositeFieldContainer[Dependent]
+    position: _common_pb2.Position
+    def __init__(self, dependents: _Optional[_Iterable[_Union[Dependent, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class Dependent(_message.Message):
+    __slots__ = ("key", "member", "state")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    member: str
+    state: str
+    def __init__(self, key: _Optional[str] = ..., member: _Optional[str] = ..., state: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,183 @@
+"""Dispatch of one event to its rule, and the three outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from passerelle.core.catalogue import BY_NAME, EVENT_TYPES
+from passerelle.core.decide import achievements, credentials, recognitions, references, transfers
+from passerelle.core.decide.context import Context, Missing, leaves
+from passerelle.core.decide.recognitions import outcome_achievements
+from passerelle.core.errors import Refused
+from passerelle.core.registry import Registry
+from passerelle.core.things import Effects, Occurrence, View
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The event takes effect."""
+
+    effects: Effects
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Refused with a stable code; logged, its number spent, and it changes nothing."""
+
+    code: str
+    what: str
+    where: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The event names ``key``, which the ledger does not hold yet; ``where`` is the field that names it."""
+
+    key: str
+    where: str
+
+
+Verdict = Accepted | Rejected | Waiting
+Rule = Callable[[Context], Effects]
+
+RULES: Final[dict[str, Rule]] = {
+    "credential.achievement-published": achievements.published,
+    "credential.achievement-revised": achievements.published,
+    "credential.achievement-retired": achievements.retired,
+    "credential.achievement-endorsed": achievements.endorsed,
+    "credential.achievement-outcomes-reported": achievements.outcomes_reported,
+    "credential.demand-stated": achievements.demand_stated,
+    "credential.issued": credentials.issued,
+    "credential.co-awarded": credentials.co_awarded,
+    "credential.amended": credentials.changed,
+    "credential.suspended": credentials.changed,
+    "credential.reinstated": credentials.changed,
+    "credential.revoked": credentials.revoked,
+    "credential.erased": credentials.erased,
+    "credential.release-granted": credentials.release_granted,
+    "credential.release-withdrawn": credentials.release_withdrawn,
+    "recognition.requested": recognitions.requested,
+    "recognition.returned": recognitions.evaluated_step,
+    "recognition.forwarded": recognitions.evaluated_step,
+    "recognition.declined": recognitions.evaluated_step,
+    "recognition.resubmitted": recognitions.resubmitted,
+    "recognition.granted": recognitions.ruled,
+    "recognition.revised": recognitions.ruled,
+    "recognition.denied": recognitions.ruled,
+    "recognition.confirmed": recognitions.reviewed,
+    "recognition.ended": recognitions.reviewed,
+    "recognition.assessed": recognitions.assessed,
+    "recognition.denied-individually": recognitions.assessed,
+    "transfer.requested": transfers.requested,
+    "transfer.evidence-added": transfers.stepped,
+    "transfer.information-requested": transfers.stepped,
+    "transfer.appealed": transfers.stepped,
+    "transfer.withdrawn": transfers.stepped,
+    "transfer.closed": transfers.stepped,
+    "transfer.decided": transfers.decided,
+    "transfer.posted": transfers.posted,
+    "transfer.adjusted": transfers.adjusted,
+    "reference.framework-published": references.published,
+    "reference.scale-published": references.published,
+    "reference.policy-published": references.published,
+    "reference.organisation-listed": references.published,
+    "reference.delegation-published": references.published,
+}
+
+
+def decide(event: Occurrence, view: View, registry: Registry) -> Verdict:
+    """Decide on a schema-valid event of any family but ``member`` (those: :mod:`passerelle.core.registry`).
+
+    The signer's membership, role and key are judged here and by the caller at the same ledger position. Exceptions of
+    the view (a key that was not loaded) pass through.
+    """
+    context = Context(event, view, registry)
+    try:
+        _check_signer(context)
+        return Accepted(RULES[context.type.name](context))
+    except Refused as refused:
+        return Rejected(refused.code, refused.what, refused.where, refused.fix)
+    except Missing as missing:
+        return Waiting(missing.key, missing.where)
+
+
+def apply(event: Occurrence, view: View, registry: Registry) -> Effects:
+    """The effects of an event that was accepted before: used when read models are rebuilt.
+
+    Raises ``Refused`` where the recorded outcome and the state disagree; that is a fault of the ledger, never an input.
+    """
+    context = Context(event, view, registry)
+    return RULES[context.type.name](context)
+
+
+def erased(event: Occurrence, view: View, registry: Registry) -> Effects:
+    """The effects of an ``erased`` event on a state from which the subject's bodies are already gone."""
+    context = Context(event, view, registry)
+    thing = credentials.erased_thing(context)
+    return Effects(things=(thing,), undepend=(thing.key,), erase=(event.subject,))
+
+
+def _check_signer(context: Context) -> None:
+    member = context.registry.require_active(context.event.member)
+    if not member.roles & context.type.roles:
+        raise Refused(
+            "role-missing",
+            f"this event needs one of the roles {', '.join(sorted(context.type.roles))}",
+            where="source",
+            fix="ask the operator for the role",
+        )
+
+
+_SINGLE: Final = {
+    "achievement": "achievement",
+    "release": "release",
+    "request": "articulation",
+    "delegation": "delegation",
+    "credential": "credential",
+    "programme": "achievement",
+}
+
+
+def first_needs(event_type: str, subject: str, data: Mapping[str, Any]) -> set[str]:
+    """Keys of the things that the rule will surely read, so that a whole batch is loaded by one query.
+
+    What a rule reads beyond these (a component's components) the view reports as not loaded, and the event is decided
+    again after loading it.
+    """
+    kind = EVENT_TYPES[event_type].kind
+    keys = {f"{kind}:{subject}"}
+    for name, referred in _SINGLE.items():
+        value = data.get(name)
+        if isinstance(value, str):
+            keys.add(f"{referred}:{value}")
+    keys.update(f"credential:{value}" for value in data.get("credentials", ()))
+    keys.update(f"credential:{value}" for value in data.get("components", ()) if isinstance(value, str))
+    keys.update(f"release:{value}" for value in data.get("releases", ()))
+    keys.update(_organisations(data))
+    for field in ("sending", "components"):
+        expression = data.get(field)
+        if isinstance(expression, Mapping):
+            keys.update(f"achievement:{name}" for name in leaves(expression))
+    if isinstance(data.get("outcome"), Mapping):
+        keys.update(f"achievement:{name}" for name in outcome_achievements(data["outcome"]))
+    keys.update(f"recognition:{line['recognition']}" for line in _decision_lines(event_type, data))
+    superseded = data.get("supersedes")
+    if isinstance(superseded, Mapping):
+        keys.add(f"recognition:{superseded['recognition']}")
+    return keys
+
+
+def _organisations(data: Mapping[str, Any]) -> set[str]:
+    prefix = "urn:passerelle:organisation:"
+    return {
+        f"organisation:{urn.removeprefix(prefix)}" for urn in data.get("awarding_bodies", ()) if urn.startswith(prefix)
+    }
+
+
+def _decision_lines(event_type: str, data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if event_type != BY_NAME["transfer.decided"].full:
+        return []
+    return [line for line in data["lines"] if line.get("recognition") is not None]

@@ -1,0 +1,422 @@
+"""A real PostgreSQL for one machine: the one that DATABASE_URL names, or a child process on 127.0.0.1."""
+
+import asyncio
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+
+from passerelle.core.errors import PasserelleError
+from passerelle.embedded.child import Child, is_running, until
+from passerelle.embedded.folder import FolderLock, scratch_folder, write_secret
+from passerelle.embedded.isolation import choose_isolation
+from passerelle.embedded.ports import LOOPBACK, free_port
+from passerelle.embedded.postgres_programs import Programs, find_programs
+
+SUPERUSER = "passerelle"
+_START_SECONDS = 60.0  # recovery after a kill may replay up to max_wal_size
+_STOP_SECONDS = 20.0
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_PORT_TRIES = 5
+
+SETTINGS: Mapping[str, str] = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",  # a socket's path may not be longer than 107 bytes; nothing here needs one
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "max_wal_size": "4GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_duration_statement": "-1",
+    "log_parameter_max_length": "0",  # parameters can hold personal data
+    "log_parameter_max_length_on_error": "0",
+    "log_error_verbosity": "terse",  # leaves out DETAIL, which quotes rows
+    "password_encryption": "scram-sha-256",
+}
+
+
+class EmbeddedPostgres:
+    """One server with its data below `data_dir`; start, stop, restart and kill it as often as needed.
+
+    With DATABASE_URL in `environ` (default: this process's) that server is used, and restart and kill are refused; its
+    account must be allowed to create databases, and owns them. Passwords are in files that only the owner can read,
+    which the DSNs name. Use it from the main thread (see `Child`).
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] | None = None,
+        origin: str | None = None,
+        isolation: str | None = None,
+    ) -> None:
+        """Take a preferred `port`; when it is in use the next free one is taken, see `port` after the start.
+
+        `settings` are added to `SETTINGS`. `origin` ("system", "wheel") and `isolation` ("namespace", "account") pick
+        one way where the first that works would be taken.
+        """
+        environ = os.environ if environ is None else environ
+        self._environ = environ
+        self._data_dir = data_dir.resolve()
+        self._url = environ.get("DATABASE_URL") or None
+        self._wanted_port = port
+        self._port: int | None = None
+        self._settings = {**SETTINGS, **(settings or {})}
+        self._origin = origin
+        self._isolation = choose_isolation(isolation) if self._url is None else None
+        self._child: Child | None = None
+        self._lock = FolderLock(self._data_dir)
+        self.programs: Programs | None = None
+
+    @property
+    def external(self) -> bool:
+        """Whether DATABASE_URL's server is used."""
+        return self._url is not None
+
+    @property
+    def port(self) -> int:
+        """The port in use; raises `RuntimeError` before the start and for an external server."""
+        if self._port is None:
+            raise RuntimeError("the embedded PostgreSQL has not been started")
+        return self._port
+
+    @property
+    def log(self) -> Path:
+        """The server's log file."""
+        return self._data_dir / "postgres.log"
+
+    @property
+    def pid(self) -> int | None:
+        """The postmaster's process id while it runs as a child of this process."""
+        return self._child.pid if self._child is not None and self._child.running() else None
+
+    @property
+    def password_file(self) -> Path:
+        """The superuser's password, in PostgreSQL's password file format."""
+        return self._passfile(SUPERUSER)
+
+    def dsn(self, database: str = "postgres", user: str = SUPERUSER) -> str:
+        """Return the URL of a database for `user`; it names the password file, never the password.
+
+        For an external server: DATABASE_URL with the database's name put in, whatever the user.
+        """
+        if self._url is not None:
+            return urlunsplit(urlsplit(self._url)._replace(path="/" + quote(database)))
+        passfile = quote(str(self._passfile(user)), safe="/")
+        return f"postgresql://{user}@{LOOPBACK}:{self.port}/{quote(database)}?passfile={passfile}"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start the server, making its data folder if need be, and wait until it takes connections.
+
+        Raises `PasserelleError`: `runtime-missing`, `lease-held`, `port-taken`, `child-failed` (with the log's tail),
+        and for an external server `database-unavailable`.
+        """
+        if self._url is not None:
+            await _check_external(self.dsn(urlsplit(self._url).path.lstrip("/") or "postgres"))
+            return
+        if self._child is not None and self._child.running():
+            return
+        self._lock.acquire()
+        try:
+            await self._start_child()
+        except BaseException:
+            await self._end_child(kill=True)
+            self._lock.release()
+            raise
+
+    async def stop(self) -> None:
+        """End all sessions and stop (PostgreSQL's fast mode); after a bounded wait, kill. Twice is allowed."""
+        await self._end_child(kill=False)
+        self._lock.release()
+
+    async def restart(self) -> None:
+        """Stop and start on the same port; start again after a kill."""
+        self._must_be_child()
+        await self._end_child(kill=False)
+        await self.start()
+
+    async def kill(self) -> None:
+        """End the server and its sessions with SIGKILL, as a crash would; `restart` recovers it."""
+        self._must_be_child()
+        await self._end_child(kill=True)
+
+    async def create_database(self, name: str, owner: str | None = None) -> str:
+        """Make a database unless it exists, owned by the role `owner` (made too); return the owner's DSN.
+
+        Names: lower-case letters, digits and underscores. An external server's account owns all: `owner` is ignored.
+        """
+        _check_name(name)
+        if owner is not None and not self.external:
+            await self.create_role(owner)
+        async with _session(self._admin_dsn()) as session:
+            if not await session.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+                clause = f' OWNER "{owner}"' if owner is not None and not self.external else ""
+                await session.execute(f'CREATE DATABASE "{name}"{clause}')
+        return self.dsn(name, owner or SUPERUSER)
+
+    async def drop_database(self, name: str) -> None:
+        """Remove a database with its sessions, if it exists."""
+        _check_name(name)
+        async with _session(self._admin_dsn()) as session:
+            await session.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    async def create_role(self, name: str) -> Path | None:
+        """Make a role that may log in, with a password of its own, unless it has one; return its password file.
+
+        For an external server nothing is made and None is returned.
+        """
+        _check_name(name)
+        if self.external:
+            return None
+        path = self._passfile(name)
+        async with _session(self._admin_dsn()) as session:
+            exists = await session.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", name)
+            if not exists or not path.exists():
+                password = secrets.token_hex(24)  # hexadecimal digits only: it stands in a literal below
+                write_secret(path, _passline(name, password))
+                verb = "ALTER" if exists else "CREATE"
+                await session.execute(f"{verb} ROLE \"{name}\" LOGIN PASSWORD '{password}'")
+        return path
+
+    # Internals
+
+    def _admin_dsn(self) -> str:
+        if self._url is not None:
+            return self._url
+        return self.dsn("postgres")
+
+    def _must_be_child(self) -> None:
+        if self._url is not None:
+            what = "The server that DATABASE_URL names is not ours to restart or kill."
+            raise PasserelleError("config-mismatch", what, where="DATABASE_URL", fix="Unset it.")
+
+    def _passfile(self, user: str) -> Path:
+        return self._data_dir / "secrets" / f"{user}.pgpass"
+
+    async def _start_child(self) -> None:
+        assert self._isolation is not None
+        place = self._isolation.place(self._data_dir)
+        cluster = place / "pgdata"
+        made = _version_of(cluster)
+        found = find_programs(self._environ, major=made, origin=self._origin if made is None else None)
+        self.programs = Programs(self._isolation.programs(found.install), found.major, found.origin)
+        if made is None:
+            await asyncio.to_thread(self._initialise, cluster)
+        if not self.password_file.exists():
+            raise PasserelleError(
+                "runtime-missing",
+                "The database's password file is gone.",
+                where=str(self.password_file),
+                fix="Restore it, or start afresh with --fresh.",
+            )
+        await _clear_stale_lock(cluster)
+        options = dict(self._settings)
+        options.setdefault("wal_compression", await asyncio.to_thread(self._wal_compression, cluster))
+        for attempt in range(_PORT_TRIES):
+            self._port = free_port(self._port or self._wanted_port)
+            try:
+                await self._launch(cluster, options)
+                return
+            except PasserelleError as error:
+                # Somebody was quicker between the choice of the port and its use.
+                if attempt == _PORT_TRIES - 1 or "could not bind" not in error.what:
+                    raise
+
+    async def _launch(self, cluster: Path, options: Mapping[str, str]) -> None:
+        assert self._isolation is not None
+        assert self.programs is not None
+        argv = [self.programs.program("postgres"), "-D", str(cluster), "-p", str(self.port)]
+        for name, value in options.items():
+            argv += ["-c", f"{name}={value}"]
+        self._child = Child(
+            "PostgreSQL",
+            argv,
+            self.log,
+            env={"LC_ALL": "C.UTF-8" if _has_utf8_locale() else "C", "PGPASSFILE": ""},
+            cwd=cluster if self._isolation.user is None else Path("/"),
+            prefix=self._isolation.prefix,
+            user=self._isolation.user,
+            death_signal=signal.SIGINT,  # a fast shutdown: nothing to recover at the next start
+        )
+        await self._child.wait_ready(self._answers, _START_SECONDS)
+
+    async def _answers(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.dsn("postgres"), timeout=2)
+        except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+            return False
+        await connection.close()
+        return True
+
+    async def _end_child(self, *, kill: bool) -> None:
+        if self._child is None:
+            return
+        child, self._child = self._child, None
+        if kill:
+            await child.kill()
+        else:
+            await child.stop(_STOP_SECONDS, signal.SIGINT)
+
+    def _run(self, argv: list[str]) -> subprocess.CompletedProcess[str]:
+        assert self._isolation is not None
+        user, group = self._isolation.user or (None, None)
+        return subprocess.run(
+            [*self._isolation.prefix, *argv],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            user=user,
+            group=group,
+            extra_groups=None if user is None else [],
+        )
+
+    def _initialise(self, cluster: Path) -> None:
+        """Make the cluster beside its place and rename it, so that a half-made one is never taken for whole."""
+        assert self._isolation is not None
+        assert self.programs is not None
+        password = secrets.token_hex(24)
+        locales = [["--locale=C.UTF-8"], ["--locale=C"]]
+        if self.programs.major >= 17:
+            builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+            locales = [[*builtin, "--lc-ctype=C.UTF-8"], builtin]
+        answer = None
+        for options in locales:
+            scratch = scratch_folder(cluster)
+            pwfile = scratch.with_name("pgdata.password")
+            write_secret(pwfile, password)
+            if self._isolation.user is not None:
+                os.chown(pwfile, *self._isolation.user)
+            self._isolation.own(scratch)
+            argv = [self.programs.program("initdb"), "-D", str(scratch), "-U", SUPERUSER, f"--pwfile={pwfile}"]
+            answer = self._run([*argv, "--auth=scram-sha-256", "--encoding=UTF8", *options])
+            pwfile.unlink()
+            if answer.returncode == 0:
+                write_secret(self.password_file, _passline(SUPERUSER, password))
+                scratch.rename(cluster)
+                return
+            shutil.rmtree(scratch)
+        assert answer is not None
+        end = "\n".join((answer.stdout + answer.stderr).splitlines()[-15:])
+        raise PasserelleError("child-failed", f"initdb could not make a database cluster.\n{end}", where=str(cluster))
+
+    def _wal_compression(self, cluster: Path) -> str:
+        """Return lz4 where this build has it, else off: pglz makes commits three times slower under load."""
+        assert self.programs is not None
+        argv = [self.programs.program("postgres"), "-C", "wal_compression", "-c", "wal_compression=lz4"]
+        answer = self._run([*argv, "-D", str(cluster)])
+        return "lz4" if answer.returncode == 0 and answer.stdout.strip() == "lz4" else "off"
+
+
+class _session:
+    """An asyncpg connection for one `async with`."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection: Any = None
+
+    async def __aenter__(self) -> Any:
+        self._connection = await asyncpg.connect(self._dsn, timeout=15)
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._connection.close()
+
+
+async def _check_external(dsn: str) -> None:
+    """Connect once and translate what goes wrong, without the address's password in the text."""
+    parts = urlsplit(dsn)
+    where = f"{parts.hostname or 'local'}:{parts.port or 5432}"
+    try:
+        async with _session(dsn) as session:
+            version = int(await session.fetchval("SHOW server_version_num")) // 10000
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+        raise PasserelleError(
+            "database-unavailable",
+            "PostgreSQL refused the user or the password in DATABASE_URL.",
+            where=where,
+            fix="Correct the user, or the password or passfile that the address names.",
+        ) from None
+    except asyncpg.InvalidCatalogNameError:
+        what = "The database that DATABASE_URL names does not exist."
+        raise PasserelleError("database-unavailable", what, where=where, fix="Create it or correct its name.") from None
+    except (OSError, TimeoutError, asyncpg.PostgresConnectionError) as error:
+        what = f"PostgreSQL does not answer: {type(error).__name__}."
+        raise PasserelleError("database-unavailable", what, where=where) from None
+    if version < 15:
+        what = f"PostgreSQL {version} is too old."
+        raise PasserelleError("runtime-missing", what, where=where, fix="Use PostgreSQL 15 or newer.")
+
+
+async def _clear_stale_lock(cluster: Path) -> None:
+    """Remove postmaster.pid when its process is dead or another program; wait for a server that is still stopping."""
+    path = cluster / "postmaster.pid"
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace").split()
+    except FileNotFoundError:
+        return
+    pid = int(text[0]) if text and text[0].isdigit() else 0
+    if pid and not await until(lambda: not _serves(pid, cluster), _STOP_SECONDS):
+        what = f"A PostgreSQL server (process {pid}) still runs on this data folder."
+        raise PasserelleError("lease-held", what, where=str(cluster), fix="Stop that process first.")
+    path.unlink(missing_ok=True)
+
+
+def _serves(pid: int, cluster: Path) -> bool:
+    """Say whether process `pid` is a PostgreSQL server of this cluster: its working folder is then the cluster."""
+    if not is_running(pid):
+        return False
+    try:
+        return Path(os.readlink(f"/proc/{pid}/cwd")) == cluster
+    except OSError:
+        return not Path("/proc/self").exists()
+
+
+def _version_of(cluster: Path) -> int | None:
+    """Return the major version that made the cluster, or None when there is none."""
+    try:
+        return int((cluster / "PG_VERSION").read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return None
+
+
+def _passline(user: str, password: str) -> str:
+    return f"*:*:*:{user}:{password}\n"
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"not a plain database name: {name!r}")
+
+
+def _has_utf8_locale() -> bool:
+    locales = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False, timeout=10)
+    return any(line.lower().replace("-", "") == "c.utf8" for line in locales.stdout.splitlines())
