@@ -82,19 +82,21 @@ class Entry:
 
         The statement is taken as it is: whoever decided the event has parsed it.
         """
+        path = hashes_text(self.batch_path)
         if not (
             0 <= self.accepted_at <= MAX_TIME
             and (self.outcome == ACCEPTED or _OUTCOME.fullmatch(self.outcome))
             and _KEY_ID.fullmatch(self.key_id)
             and 0 <= self.batch_index < self.batch_size <= MAX_BATCH
             and len(self.batch_path) == path_length(self.batch_index, self.batch_size)
+            and len(path) == max(0, 65 * len(self.batch_path) - 1)
             and len(self.batch_signature) == SIGNATURE_SIZE
             and 0 < len(self.statement) <= MAX_STATEMENT
         ):
             raise FormatError("entry-malformed", "A part of the entry does not have its form.")
         head = (
             f"{ENTRY_TITLE}\n{self.accepted_at}\n{self.outcome}\n{self.key_id}\n{self.batch_size}\n{self.batch_index}\n"
-            f"{hashes_text(self.batch_path)}\n{self.batch_signature.hex()}\n"
+            f"{path}\n{self.batch_signature.hex()}\n"
         )
         return head.encode("ascii") + self.statement
 

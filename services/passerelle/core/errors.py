@@ -198,12 +198,6 @@ proof-consistency-invalid | invalid | Consistency not proved | Cohérence non pr
 proof-root-mismatch | invalid | Root differs | Racine différente | The root computed is not the one signed. | Keep both and report it.
 proof-entry-mismatch | invalid | Proof is of another entry | Preuve d'une autre entrée | The proof's index or leaf is not that of the entry. | Fetch entry and proof together.
 tree-too-large | range | Tree too large | Arbre trop grand | The size is beyond 2^63 - 1. | Ask for a smaller size.
-merkle-hash-size | invalid | Hash of wrong length | Empreinte de longueur inexacte | A hash is not 32 bytes. | Fetch the proof or tile again.
-merkle-index | range | No such leaf | Feuille inexistante | The index is not below the tree's size. | Ask for an index below the size.
-merkle-size | range | Tree size out of range | Taille d'arbre hors limites | The sizes are negative, in the wrong order or beyond 2^63 - 1. | Ask for sizes in order.
-merkle-path-length | invalid | Path of wrong length | Chemin de longueur inexacte | The path is longer or shorter than this place in the tree has it. | Fetch the proof again.
-merkle-root-differs | invalid | Root differs | Racine différente | The proof leads to another root. | Do not trust it; fetch the proof again and report it if it stays.
-merkle-frontier | loss | Frontier does not fit | Frontière incohérente | There is not one hash for each whole subtree of the size. | Restore size and hashes of the same moment.
 merkle-node-missing | loss | Merkle node missing | Nœud de Merkle manquant | A stored node of the tree is absent. | Run passerelle ledger check.
 note-malformed | invalid | Note malformed | Note mal formée | The signed note is not in C2SP form. | Fetch it again and keep its bytes.
 note-too-large | large | Note too large | Note trop volumineuse | The signed note is over its limit. | Fetch it again.

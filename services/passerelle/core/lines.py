@@ -22,7 +22,6 @@ POSITIVE: Final = rb"[1-9][0-9]{0,18}"
 HASH: Final = rb"[0-9a-f]{64}"
 
 _DECIMAL: Final = re.compile(DECIMAL)
-_HEX: Final = re.compile(rb"(?:[0-9a-f]{2})*")
 
 
 def join_lines(*lines: str) -> bytes:
@@ -52,9 +51,11 @@ def parse_number(text: bytes, code: str = "line-malformed", where: str = "", max
 
 def parse_hex(text: bytes, size: int, code: str = "line-malformed", where: str = "") -> bytes:
     """``size`` bytes from lower-case hex. Raises FormatError ``code`` for another length or case."""
-    if len(text) != 2 * size or not _HEX.fullmatch(text):
+    data = _unhex(text)
+    # Writing it again and comparing is the quickest strict check: fromhex takes upper case and spaces.
+    if data is None or len(data) != size or data.hex().encode() != text:
         raise FormatError(code, f"Not {2 * size} lower-case hex digits.", where=where)
-    return bytes.fromhex(text.decode("ascii"))
+    return data
 
 
 def parse_hashes(text: bytes, maximum: int, code: str = "line-malformed", where: str = "") -> tuple[bytes, ...]:
@@ -63,9 +64,19 @@ def parse_hashes(text: bytes, maximum: int, code: str = "line-malformed", where:
         return ()
     if len(text) > 65 * maximum - 1:
         raise FormatError(code, f"More than {maximum} hashes.", where=where)
-    return tuple(parse_hex(item, 32, code, where) for item in text.split(b" "))
+    joined = _unhex(text)
+    if joined is None or len(joined) % 32 or joined.hex(" ", 32).encode() != text:
+        raise FormatError(code, "Not hashes of 64 lower-case hex digits, joined by one space.", where=where)
+    return tuple([joined[start : start + 32] for start in range(0, len(joined), 32)])
 
 
 def hashes_text(hashes: Iterable[bytes]) -> str:
-    """Hashes in lower-case hex, joined by one space; an empty string for none."""
-    return " ".join([item.hex() for item in hashes])
+    """Hashes of 32 bytes in lower-case hex, joined by one space; an empty string for none."""
+    return b"".join(hashes).hex(" ", 32)
+
+
+def _unhex(text: bytes) -> bytes | None:
+    try:
+        return bytes.fromhex(text.decode("ascii"))
+    except ValueError:
+        return None

@@ -1,8 +1,8 @@
 """Becomes another program that dies with the process that started it. Run as a script, with the standard library only.
 
 Arguments: pid of the parent, signal to receive when the parent dies, user id and group id to change to (or -1),
-program, its arguments. The death signal is set after the change of user, because the kernel forgets it on such a change,
-and here rather than between fork and exec of the parent, where a threaded program may not run Python safely.
+program, its arguments. The death signal is set after the change of user, because the kernel forgets it on such a
+change, and here rather than between fork and exec of the parent, where a threaded program may not run Python safely.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ def main() -> None:
         # The parent died before the signal was set, so it would never come.
         sys.exit(1)
     try:
-        os.execvp(program[0], program)
+        os.execvp(program[0], program)  # noqa: S606 - no shell is wanted
     except OSError as error:
         sys.stderr.write(f"{program[0]}: {error.strerror}\n")
         sys.exit(127)

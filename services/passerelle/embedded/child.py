@@ -1,6 +1,7 @@
 """One child process: started tied to this one, watched, and ended for certain."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -145,6 +146,8 @@ class Child:
         """Say whether it still runs. An ended one is left for `finish` to collect, so its id stays reserved."""
         if self._process.returncode is not None:
             return False
+        if not hasattr(os, "waitid"):
+            return self._process.poll() is None
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         try:
             return os.waitid(os.P_PID, self.pid, options) is None
@@ -155,10 +158,8 @@ class Child:
         """Collect an ended process, and what it left running in its group; return its exit code (negative: signal)."""
         if self._process.returncode is None:
             # The leader is not collected yet, so the group's id cannot have gone to anybody else.
-            try:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
             self._process.wait()
         return self._process.returncode
 

@@ -28,11 +28,16 @@ class Isolation:
 
     def own(self, folder: Path) -> None:
         """Give a folder and all in it to the account that the server runs as."""
-        if self.user is None:
+        if os.geteuid() != 0:
             return
-        os.chown(folder, *self.user)
+        # In the namespace root's own files are the server's; an earlier run may have used an account instead.
+        user, group = self.user or (0, os.getegid())
+        if folder.stat().st_uid == user:
+            return
         for path in folder.rglob("*"):
-            os.lchown(path, *self.user)
+            os.lchown(path, user, group)
+        # The folder last: when it is right, all in it is.
+        os.chown(folder, user, group)
 
     def place(self, data_dir: Path) -> Path:
         """Return the folder to keep data in: `data_dir`, or one that the account can reach if it cannot reach that.

@@ -4,25 +4,24 @@ import asyncio
 import os
 import re
 import secrets
-import shutil
 import signal
-import subprocess
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
 from passerelle.core.errors import PasserelleError
-from passerelle.embedded.child import Child, is_running, until
-from passerelle.embedded.folder import FolderLock, scratch_folder, write_secret
+from passerelle.embedded.child import Child
+from passerelle.embedded.folder import FolderLock, write_secret
 from passerelle.embedded.isolation import choose_isolation
 from passerelle.embedded.ports import LOOPBACK, free_port
+from passerelle.embedded.postgres_cluster import SUPERUSER, Cluster, passline
 from passerelle.embedded.postgres_programs import Programs, find_programs
 
-SUPERUSER = "passerelle"
 _START_SECONDS = 60.0  # recovery after a kill may replay up to max_wal_size
 _STOP_SECONDS = 20.0
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -43,6 +42,7 @@ SETTINGS: Mapping[str, str] = {
     "log_parameter_max_length": "0",  # parameters can hold personal data
     "log_parameter_max_length_on_error": "0",
     "log_error_verbosity": "terse",  # leaves out DETAIL, which quotes rows
+    "log_min_error_statement": "panic",  # statements can hold literals
     "password_encryption": "scram-sha-256",
 }
 
@@ -197,7 +197,7 @@ class EmbeddedPostgres:
             exists = await session.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", name)
             if not exists or not path.exists():
                 password = secrets.token_hex(24)  # hexadecimal digits only: it stands in a literal below
-                write_secret(path, _passline(name, password))
+                write_secret(path, passline(name, password))
                 verb = "ALTER" if exists else "CREATE"
                 await session.execute(f"{verb} ROLE \"{name}\" LOGIN PASSWORD '{password}'")
         return path
@@ -219,13 +219,12 @@ class EmbeddedPostgres:
 
     async def _start_child(self) -> None:
         assert self._isolation is not None
-        place = self._isolation.place(self._data_dir)
-        cluster = place / "pgdata"
-        made = _version_of(cluster)
+        cluster = Cluster(self._isolation.place(self._data_dir) / "pgdata", self._isolation)
+        made = cluster.major
         found = find_programs(self._environ, major=made, origin=self._origin if made is None else None)
         self.programs = Programs(self._isolation.programs(found.install), found.major, found.origin)
         if made is None:
-            await asyncio.to_thread(self._initialise, cluster)
+            await asyncio.to_thread(cluster.initialise, self.programs, self.password_file)
         if not self.password_file.exists():
             raise PasserelleError(
                 "runtime-missing",
@@ -233,13 +232,14 @@ class EmbeddedPostgres:
                 where=str(self.password_file),
                 fix="Restore it, or start afresh with --fresh.",
             )
-        await _clear_stale_lock(cluster)
+        self._isolation.own(cluster.path)
+        await cluster.clear_stale_lock(_STOP_SECONDS)
         options = dict(self._settings)
-        options.setdefault("wal_compression", await asyncio.to_thread(self._wal_compression, cluster))
+        options.setdefault("wal_compression", await asyncio.to_thread(cluster.wal_compression, self.programs))
         for attempt in range(_PORT_TRIES):
             self._port = free_port(self._port or self._wanted_port)
             try:
-                await self._launch(cluster, options)
+                await self._launch(cluster.path, options)
                 return
             except PasserelleError as error:
                 # Somebody was quicker between the choice of the port and its use.
@@ -256,8 +256,8 @@ class EmbeddedPostgres:
             "PostgreSQL",
             argv,
             self.log,
-            env={"LC_ALL": "C.UTF-8" if _has_utf8_locale() else "C", "PGPASSFILE": ""},
-            cwd=cluster if self._isolation.user is None else Path("/"),
+            env={"LC_ALL": "C"},  # the cluster has its own locale; the caller's may be missing here
+            cwd=Path("/"),
             prefix=self._isolation.prefix,
             user=self._isolation.user,
             death_signal=signal.SIGINT,  # a fast shutdown: nothing to recover at the next start
@@ -281,74 +281,15 @@ class EmbeddedPostgres:
         else:
             await child.stop(_STOP_SECONDS, signal.SIGINT)
 
-    def _run(self, argv: list[str]) -> subprocess.CompletedProcess[str]:
-        assert self._isolation is not None
-        user, group = self._isolation.user or (None, None)
-        return subprocess.run(
-            [*self._isolation.prefix, *argv],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            cwd="/",
-            user=user,
-            group=group,
-            extra_groups=None if user is None else [],
-        )
 
-    def _initialise(self, cluster: Path) -> None:
-        """Make the cluster beside its place and rename it, so that a half-made one is never taken for whole."""
-        assert self._isolation is not None
-        assert self.programs is not None
-        password = secrets.token_hex(24)
-        locales = [["--locale=C.UTF-8"], ["--locale=C"]]
-        if self.programs.major >= 17:
-            builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-            locales = [[*builtin, "--lc-ctype=C.UTF-8"], builtin]
-        answer = None
-        for options in locales:
-            scratch = scratch_folder(cluster)
-            pwfile = scratch.with_name("pgdata.password")
-            write_secret(pwfile, password)
-            if self._isolation.user is not None:
-                os.chown(pwfile, *self._isolation.user)
-            self._isolation.own(scratch)
-            argv = [self.programs.program("initdb"), "-D", str(scratch), "-U", SUPERUSER, f"--pwfile={pwfile}"]
-            answer = self._run([*argv, "--auth=scram-sha-256", "--encoding=UTF8", *options])
-            pwfile.unlink()
-            if answer.returncode == 0:
-                write_secret(self.password_file, _passline(SUPERUSER, password))
-                scratch.rename(cluster)
-                return
-            shutil.rmtree(scratch)
-        assert answer is not None
-        end = "\n".join((answer.stdout + answer.stderr).splitlines()[-15:])
-        raise PasserelleError("child-failed", f"initdb could not make a database cluster.\n{end}", where=str(cluster))
-
-    def _wal_compression(self, cluster: Path) -> str:
-        """Return lz4 where this build has it, else off: pglz makes commits three times slower under load."""
-        assert self.programs is not None
-        argv = [self.programs.program("postgres"), "-C", "wal_compression", "-c", "wal_compression=lz4"]
-        answer = self._run([*argv, "-D", str(cluster)])
-        return "lz4" if answer.returncode == 0 and answer.stdout.strip() == "lz4" else "off"
-
-
-class _session:
+@asynccontextmanager
+async def _session(dsn: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     """An asyncpg connection for one `async with`."""
-
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
-        self._connection: Any = None
-
-    async def __aenter__(self) -> Any:
-        self._connection = await asyncpg.connect(self._dsn, timeout=15)
-        return self._connection
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._connection.close()
+    connection = await asyncpg.connect(dsn, timeout=15)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def _check_external(dsn: str) -> None:
@@ -376,47 +317,6 @@ async def _check_external(dsn: str) -> None:
         raise PasserelleError("runtime-missing", what, where=where, fix="Use PostgreSQL 15 or newer.")
 
 
-async def _clear_stale_lock(cluster: Path) -> None:
-    """Remove postmaster.pid when its process is dead or another program; wait for a server that is still stopping."""
-    path = cluster / "postmaster.pid"
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace").split()
-    except FileNotFoundError:
-        return
-    pid = int(text[0]) if text and text[0].isdigit() else 0
-    if pid and not await until(lambda: not _serves(pid, cluster), _STOP_SECONDS):
-        what = f"A PostgreSQL server (process {pid}) still runs on this data folder."
-        raise PasserelleError("lease-held", what, where=str(cluster), fix="Stop that process first.")
-    path.unlink(missing_ok=True)
-
-
-def _serves(pid: int, cluster: Path) -> bool:
-    """Say whether process `pid` is a PostgreSQL server of this cluster: its working folder is then the cluster."""
-    if not is_running(pid):
-        return False
-    try:
-        return Path(os.readlink(f"/proc/{pid}/cwd")) == cluster
-    except OSError:
-        return not Path("/proc/self").exists()
-
-
-def _version_of(cluster: Path) -> int | None:
-    """Return the major version that made the cluster, or None when there is none."""
-    try:
-        return int((cluster / "PG_VERSION").read_text(encoding="ascii"))
-    except FileNotFoundError:
-        return None
-
-
-def _passline(user: str, password: str) -> str:
-    return f"*:*:*:{user}:{password}\n"
-
-
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError(f"not a plain database name: {name!r}")
-
-
-def _has_utf8_locale() -> bool:
-    locales = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False, timeout=10)
-    return any(line.lower().replace("-", "") == "c.utf8" for line in locales.stdout.splitlines())

@@ -52,13 +52,17 @@ def grpc_ready(address: str, service: str = "") -> Ready:
 
     async def check() -> bool:
         import grpc
-        from grpc_health.v1 import health_pb2, health_pb2_grpc
+        from grpc_health.v1 import health_pb2
 
         async with grpc.aio.insecure_channel(address) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
+            ask = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            )
             request = health_pb2.HealthCheckRequest(service=service)
             try:
-                answer = await stub.Check(request, timeout=_SECONDS)
+                answer = await ask(request, timeout=_SECONDS)
             except grpc.aio.AioRpcError:
                 return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -7,9 +7,18 @@ RFC 9562 (UUID version 7), and ``contracts/formats.md`` for identifiers.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 
 class Model(BaseModel):
@@ -75,10 +84,10 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 KeyId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 PublicKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https://[\x21-\x7e]{3,500}$")]
-Noc = Annotated[str, StringConstraints(pattern=r"^\d{5}$")]
+Noc = Annotated[str, StringConstraints(pattern=r"^[0-9]{5}$")]
 """A unit group of the National Occupational Classification 2021, five digits."""
 
-Quantity = Annotated[str, StringConstraints(pattern=r"^(0|[1-9]\d{0,5})(\.\d{1,4}|/[1-9]\d{0,4})?$")]
+Quantity = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,5})(\.[0-9]{1,4}|/[1-9][0-9]{0,4})?$")]
 """An exact, non-negative number as text: ``3``, ``2.5`` or the fraction ``7/3``. Never floating point."""
 
 Translations = dict[Language, ShortText]
@@ -87,20 +96,38 @@ MinimumAggregate = 10
 """Published counts below this are suppressed (privacy)."""
 
 
+DATE_PATTERN: Final = r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+INSTANT_PATTERN: Final = (
+    rf"{DATE_PATTERN}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{{1,9}})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
+"""RFC 3339, section 5.6, in upper case, no leap seconds; years 1900 to 2199, so that any offset can be applied."""
+
+_DATE: Final = re.compile(DATE_PATTERN)
+_INSTANT: Final = re.compile(INSTANT_PATTERN)
+
+
 def _as_date(value: object) -> object:
-    if isinstance(value, str) and len(value) != 10:
-        raise ValueError("a date has the form YYYY-MM-DD")
-    return value
+    if not isinstance(value, str):
+        return value
+    # The form is checked, and the text turned into a date, here: the parser behind would take Unix times written as
+    # text too, and in strict mode takes no text at all from a function.
+    if not _DATE.fullmatch(value):
+        raise ValueError("a date has the form YYYY-MM-DD, its year between 1900 and 2199")
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("the month has no such day") from None
 
 
-def _in_range(value: dt.date) -> dt.date:
-    if not 1900 <= value.year <= 2200:
-        raise ValueError("the year must be between 1900 and 2200")
-    return value
-
-
-Date = Annotated[dt.date, BeforeValidator(_as_date), AfterValidator(_in_range)]
-"""A calendar date, ISO 8601 ``YYYY-MM-DD``."""
+def _as_instant(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not _INSTANT.fullmatch(value):
+        raise ValueError("an instant has the form 2026-11-02T14:05:00Z, with its offset")
+    try:
+        return dt.datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("the month has no such day") from None
 
 
 def _aware(value: dt.datetime) -> dt.datetime:
@@ -109,7 +136,19 @@ def _aware(value: dt.datetime) -> dt.datetime:
     return value
 
 
-Instant = Annotated[dt.datetime, AfterValidator(_aware)]
+Date = Annotated[
+    dt.date,
+    BeforeValidator(_as_date),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": f"^{DATE_PATTERN}$"}),
+]
+"""A calendar date, ISO 8601 ``YYYY-MM-DD``."""
+
+Instant = Annotated[
+    dt.datetime,
+    BeforeValidator(_as_instant),
+    AfterValidator(_aware),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{INSTANT_PATTERN}$"}),
+]
 """An RFC 3339 instant with its offset."""
 
 SmallCount = Annotated[int, Field(ge=0, le=1_000_000)]

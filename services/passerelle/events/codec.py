@@ -7,8 +7,8 @@ signing or hashing: the bytes as received are kept.
 from __future__ import annotations
 
 import base64
-import binascii
 import datetime as dt
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from passerelle.core.catalogue import EVENT_TYPES, EventType
 from passerelle.core.errors import Refused
 from passerelle.core.statement import member_urn
-from passerelle.events.base import LOCAL_PATTERN, MEMBER_PATTERN, UUID_PATTERN
+from passerelle.events.base import INSTANT_PATTERN, LOCAL_PATTERN, MEMBER_PATTERN, UUID_PATTERN, Model
 from passerelle.events.catalogue import DATA_MODELS
 
 MAX_BODY: Final = 64 * 1024
@@ -30,12 +30,21 @@ TIME_AHEAD: Final = dt.timedelta(hours=24)
 
 _REQUIRED: Final = ("specversion", "type", "source", "subject", "id", "time", "data")
 _ALLOWED: Final = frozenset({*_REQUIRED, "datacontenttype", "nonce"})
-_UUID7: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
-_SUBJECTS: Final = {
-    "owned": re.compile(rf"{MEMBER_PATTERN}/{LOCAL_PATTERN}\Z"),
-    "uuid": re.compile(rf"{UUID_PATTERN}\Z"),
-    "member": re.compile(rf"{MEMBER_PATTERN}\Z"),
+UUID7_PATTERN: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+# 43 characters carry 258 bits: the last one holds two bits that must be zero, so that each nonce has one form.
+NONCE_PATTERN: Final = r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]"
+SUBJECT_PATTERNS: Final = {
+    "owned": rf"{MEMBER_PATTERN}/{LOCAL_PATTERN}",
+    "uuid": UUID_PATTERN,
+    "member": MEMBER_PATTERN,
 }
+_UUID7: Final = re.compile(UUID7_PATTERN)
+_NONCE: Final = re.compile(NONCE_PATTERN)
+_INSTANT: Final = re.compile(INSTANT_PATTERN)
+_SUBJECTS: Final = {form: re.compile(pattern) for form, pattern in SUBJECT_PATTERNS.items()}
+# Possessive, and with an optional end: linear for any input, an unclosed string included.
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +74,25 @@ def _load(body: bytes) -> dict[str, Any]:
         raise _refuse("body-not-json", f"not UTF-8 JSON at byte {error.pos}", "body") from None
     if not isinstance(value, dict):
         raise _refuse("body-not-json", "the body is not a JSON object", "body")
+    # Written again, a body without repeated names, spaces and odd escapes is itself: one comparison settles most.
+    if orjson.dumps(value) != body:
+        json.loads(body.decode(), object_pairs_hook=_distinct, parse_int=str, parse_float=str)
     return value
 
 
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse a JSON object that names a member twice: two readers could read two events (RFC 8259, section 4)."""
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise _refuse("body-duplicate-key", "a JSON object names a member twice", "body")
+
+
 def _check_depth(body: bytes) -> None:
-    """Count brackets outside strings: cheap, and before any parser recurses."""
-    depth, quoted, escaped = 0, False, False
-    for byte in body:
-        if quoted:
-            quoted = escaped or byte != 0x22
-            escaped = byte == 0x5C and not escaped
-        elif byte == 0x22:
-            quoted = True
-        elif byte in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise _refuse("body-too-deep", f"the JSON nests deeper than {MAX_DEPTH}", "body")
-        elif byte in b"]}":
-            depth -= 1
+    """Count brackets outside strings, before any parser recurses. Linear in the body's size."""
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise _refuse("body-too-deep", f"the JSON nests deeper than {MAX_DEPTH}", "body")
 
 
 def read_type(body: bytes) -> tuple[EventType, dict[str, Any]]:
@@ -114,66 +124,115 @@ def parse_event(body: bytes, *, member: str, family: str, visibility: str, now: 
     if value["source"] != member_urn(member):
         raise _refuse("source-mismatch", "source is not the URN of the member that signed", "source")
     subject, identifier = value["subject"], value["id"]
-    if not isinstance(subject, str) or not _SUBJECTS[found.subject].match(subject):
+    if not isinstance(subject, str) or not _SUBJECTS[found.subject].fullmatch(subject):
         raise _refuse("field-malformed", f"the subject of this type has the form '{found.subject}'", "subject")
-    if not isinstance(identifier, str) or not _UUID7.match(identifier):
+    if not isinstance(identifier, str) or not _UUID7.fullmatch(identifier):
         raise _refuse("event-id-malformed", "the id is not a UUIDv7 in lower case", "id")
     time = _read_time(value["time"], now)
-    _check_nonce(found, value.get("nonce"))
+    _check_nonce(found, value)
     data = check_data(found, value["data"])
     return Event(found, member, subject, identifier, time, data)
 
 
 def _read_time(value: object, now: dt.datetime) -> dt.datetime:
     try:
-        time = dt.datetime.fromisoformat(value) if isinstance(value, str) else None
+        time = dt.datetime.fromisoformat(value) if isinstance(value, str) and _INSTANT.fullmatch(value) else None
     except ValueError:
         time = None
-    if time is None or time.tzinfo is None:
+    if time is None:
         raise _refuse("time-malformed", "time is not an RFC 3339 instant with an offset", "time")
     if time > now + TIME_AHEAD:
         raise _refuse("time-ahead", "time is more than 24 hours after the ledger's clock", "time")
     return time
 
 
-def _check_nonce(found: EventType, nonce: object) -> None:
+def _check_nonce(found: EventType, value: Mapping[str, Any]) -> None:
     if found.visibility == "public":
-        if nonce is not None:
+        if "nonce" in value:
             raise _refuse("nonce-unexpected", "a public body carries a nonce", "nonce")
         return
-    if nonce is None:
+    if "nonce" not in value:
         raise _refuse("nonce-missing", "a party body needs a nonce", "nonce")
-    try:
-        raw = base64.urlsafe_b64decode(f"{nonce}=") if isinstance(nonce, str) and len(nonce) == 43 else b""
-    except (binascii.Error, ValueError):
-        raw = b""
-    if len(raw) != NONCE_BYTES:
+    nonce = value["nonce"]
+    if not isinstance(nonce, str) or not _NONCE.fullmatch(nonce):
         raise _refuse("nonce-malformed", "the nonce is not 32 bytes in base64url without padding", "nonce")
 
 
 def check_data(found: EventType, data: object) -> Mapping[str, Any]:
     """Check ``data`` against the type's model; the first problem is refused with its field, never its value."""
+    raw = orjson.dumps(data)
     try:
-        DATA_MODELS[found.full].model_validate_json(orjson.dumps(data), strict=True)
+        DATA_MODELS[found.full].model_validate_json(raw, strict=True)
     except ValidationError as error:
-        raise _from_validation(error) from None
+        raise _from_validation(error, data) from None
     if not isinstance(data, dict):
         raise _refuse("schema-invalid", "data is not an object", "data")
+    # The models take null for an absent field; on the network there is one way of saying absent, so that readers agree.
+    if b"null" in raw and (path := _first_null(data)) is not None:
+        raise _refuse("schema-invalid", "the field is null", _place(path, data), "leave an absent field out")
     return data
 
 
-def _from_validation(error: ValidationError) -> Refused:
+def _first_null(value: object) -> tuple[str | int, ...] | None:
+    """The path to the first null, None where there is none (the depth was bounded with the body's)."""
+    if value is None:
+        return ()
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in items:
+        path = _first_null(part)
+        if path is not None:
+            return (name, *path)
+    return None
+
+
+def _field_names(model: type[Model]) -> set[str]:
+    names = set(model.model_fields)
+    for child in model.__subclasses__():
+        names |= _field_names(child)
+    return names
+
+
+_FIELDS: Final = frozenset(_field_names(Model))
+
+
+def _place(path: tuple[str | int, ...], data: object) -> str:
+    """The path as ``data.lines[0].status``.
+
+    A map's own keys may be anything, a person's name too: the path ends before one that is no field of a model. Names
+    of union members, which stand in a model's error path but not in the data, are left out.
+    """
+    where, value = "data", data
+    for part in path:
+        if isinstance(part, int):
+            if not isinstance(value, list) or part >= len(value):
+                break
+            where, value = f"{where}[{part}]", value[part]
+        elif isinstance(value, dict) and part in value:
+            if part not in _FIELDS:
+                break
+            where, value = f"{where}.{part}", value[part]
+        elif part == path[-1] and part in _FIELDS:
+            where = f"{where}.{part}"
+    return where[:200]
+
+
+_WHAT: Final = {
+    "missing": ("field-missing", "the field is missing"),
+    "extra_forbidden": ("field-unknown", "the object has a field that is not in the schema"),
+    # The library's own text would repeat the value found.
+    "union_tag_invalid": ("schema-invalid", "the type is none of those allowed"),
+    "union_tag_not_found": ("schema-invalid", "the type is missing"),
+}
+
+
+def _from_validation(error: ValidationError, data: object) -> Refused:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    codes = {"missing": "field-missing", "extra_forbidden": "field-unknown"}
-    code = codes.get(first["type"], "schema-invalid")
-    # An unknown field's or a map key's own text may be personal: name its place only.
+    code, what = _WHAT.get(first["type"], ("schema-invalid", first["msg"].removeprefix("Value error, ")))
+    # An unknown field's own name may be personal: only its place is named.
     path = first["loc"][:-1] if code == "field-unknown" else first["loc"]
-    if "[key]" in path:
-        path = path[: path.index("[key]") - 1]
-    where = "data" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     more = error.error_count() - 1
-    what = first["msg"] + (f" (and {more} more)" if more else "")
-    return _refuse(code, what, where[:200], "correct the field; contracts/schemas describes it")
+    what += f" (and {more} more)" if more else ""
+    return _refuse(code, what, _place(path, data), "correct the field; contracts/schemas describes it")
 
 
 def write_body(

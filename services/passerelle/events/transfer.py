@@ -56,9 +56,9 @@ class DecisionLine(Model):
     individual_reason: ShortText | None = None
     outcome: Outcome | None = None
     waits_for: Literal["final-grade", "admission", "enrolment", "department"] | None = None
-    reason: Literal[
-        "level", "content", "hours", "assessment", "duplicate", "upper-year", "not-recognised", "other"
-    ] | None = None
+    reason: (
+        Literal["level", "content", "hours", "assessment", "duplicate", "upper-year", "not-recognised", "other"] | None
+    ) = None
 
     @model_validator(mode="after")
     def _complete(self) -> DecisionLine:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from passerelle.events.base import (
     AchievementId,
@@ -132,7 +132,23 @@ class CreditsFrom(Model):
     credits_from: CreditPool
 
 
-Expression = Leaf | AllOf | AnyOf | NOf | CreditsFrom
+_JOINS = ("all_of", "any_of", "n_of", "credits_from")
+
+
+def _expression_form(value: object) -> str:
+    """The form that a value means to have, so that an error is about that form and not about all five."""
+    names = value if isinstance(value, dict) else type(value).model_fields if isinstance(value, Model) else ()
+    return next((name for name in _JOINS if name in names), "leaf")
+
+
+Expression = Annotated[
+    Annotated[Leaf, Tag("leaf")]
+    | Annotated[AllOf, Tag("all_of")]
+    | Annotated[AnyOf, Tag("any_of")]
+    | Annotated[NOf, Tag("n_of")]
+    | Annotated[CreditsFrom, Tag("credits_from")],
+    Discriminator(_expression_form),
+]
 """What is sent: leaves joined by ``all_of``, ``any_of``, ``n_of`` and ``credits_from``."""
 
 NoCreditReason = Literal[

@@ -17,18 +17,30 @@ SOURCE = Path(errors.__file__).resolve().parents[1]
 CLASSES = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
 
 
+def literals(node: ast.expr) -> Iterator[str]:
+    """The texts that an expression for a code can give; of an f-string its constant start."""
+    if isinstance(node, ast.IfExp):
+        yield from literals(node.body)
+        yield from literals(node.orelse)
+    elif isinstance(node, ast.JoinedStr):
+        yield from literals(node.values[0])
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.FormattedValue):
+        yield "built from nothing constant"
+
+
 def used_codes(source: str, classes: set[str]) -> Iterator[tuple[int, str]]:
-    """Line and code of every error built with a literal code; an f-string as a code is reported as such."""
+    """Line and code of every error built, or demanded through ``require(condition, code, ...)``, with literal codes."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        code = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "code"), None)
-        if name not in classes or code is None:
-            continue
-        for part in ast.walk(code):
-            if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                yield node.lineno, part.value
+        place = 1 if name == "require" else 0
+        code = node.args[place] if len(node.args) > place else None
+        code = next((keyword.value for keyword in node.keywords if keyword.arg == "code"), code)
+        if code is not None and (name in classes or (name == "require" and len(node.args) > 2)):
+            yield from ((node.lineno, text) for text in literals(code))
 
 
 def error_classes(sources: list[str]) -> set[str]:
@@ -37,7 +49,9 @@ def error_classes(sources: list[str]) -> set[str]:
     for source in sources:
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.ClassDef) and any(getattr(base, "id", "") in CLASSES for base in node.bases):
-                own_constructor = any(isinstance(item, ast.FunctionDef) and item.name == "__init__" for item in node.body)
+                own_constructor = any(
+                    isinstance(item, ast.FunctionDef) and item.name == "__init__" for item in node.body
+                )
                 if not own_constructor:
                     names.add(node.name)
     return names
@@ -59,8 +73,18 @@ def test_every_code_used_is_listed() -> None:
 
 
 def test_search_finds_an_unlisted_code() -> None:
-    source = "raise errors.Refused('no-such-code', 'x')\nraise Refused(code='nor-this', what='x')\nprint('neither')"
-    assert list(used_codes(source, CLASSES)) == [(1, "no-such-code"), (2, "nor-this")]
+    source = "\n".join(
+        (
+            "raise errors.Refused('no-such-code', 'x')",
+            "raise Refused(code='nor-this', what='x')",
+            "raise Refused('a' if b == 'c' else 'd', 'x')",
+            "raise Refused(f'member-{state}', 'x')",
+            "context.require(True, 'e', 'x', 'y', 'z')",
+            "print('neither')",
+        )
+    )
+    found = [(1, "no-such-code"), (2, "nor-this"), (3, "a"), (3, "d"), (4, "member-"), (5, "e")]
+    assert list(used_codes(source, CLASSES)) == found
     assert not is_listed("no-such-code")
 
 

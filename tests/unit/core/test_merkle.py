@@ -169,6 +169,20 @@ def test_consistency_holds_and_any_change_fails(one: int, other: int, data: st.D
             merkle.verify_consistency(*case)
 
 
+def test_a_wrong_form_is_told_from_a_wrong_proof() -> None:
+    leaves = LEAVES[:6]
+    root, path = merkle.root_from_leaves(leaves), merkle.inclusion_path(leaves, 2)
+    earlier, proof = merkle.root_from_leaves(leaves[:3]), merkle.consistency_path(leaves, 3)
+    for bad in (path[:-1], (*path, root), (path[0][:-1], *path[1:]), (path[0] + b"x", *path[1:])):
+        with pytest.raises(ProofError) as caught:
+            merkle.verify_inclusion(leaves[2], 2, 6, bad, root)
+        assert caught.value.code == "proof-malformed"
+    for bad in (proof[:-1], (*proof, root), (), (proof[0][:-1], *proof[1:])):
+        with pytest.raises(ProofError) as caught:
+            merkle.verify_consistency(3, earlier, 6, root, bad)
+        assert caught.value.code == "proof-malformed"
+
+
 def test_every_tree_extends_the_empty_one() -> None:
     root = merkle.root_from_leaves(LEAVES[:5])
     merkle.verify_consistency(0, merkle.EMPTY_ROOT, 5, root, ())
@@ -272,7 +286,9 @@ NUMBERS = st.one_of(st.integers(-2, 70), st.integers())
 
 @settings(max_examples=150, deadline=None)
 @given(HASHES, HASHES, NUMBERS, NUMBERS, st.lists(HASHES, max_size=8))
-def test_random_proofs_fail_with_the_typed_error(one: bytes, two: bytes, low: int, high: int, path: list[bytes]) -> None:
+def test_random_proofs_fail_with_the_typed_error(
+    one: bytes, two: bytes, low: int, high: int, path: list[bytes]
+) -> None:
     if len(path) or one != two:
         with pytest.raises(ProofError):
             merkle.verify_inclusion(one, low, high, path, two)

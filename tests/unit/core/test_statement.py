@@ -65,11 +65,10 @@ def test_a_changed_byte_is_refused_or_says_something_else(statement: Statement, 
     bad = good[:place] + bytes([good[place] ^ data.draw(st.integers(1, 255))]) + good[place + 1 :]
     try:
         parsed = parse_statement(bad)
-    except FormatError as error:
-        assert error.code == "statement-malformed"
-    else:
-        assert parsed != statement
-        assert parsed.encode() == bad
+    except FormatError:
+        return
+    assert parsed != statement
+    assert parsed.encode() == bad
 
 
 @given(st.binary(max_size=600))
@@ -141,7 +140,9 @@ def test_urn_round_trip(member: str) -> None:
     assert member_of_urn(member_urn(member)) == member
 
 
-@pytest.mark.parametrize("urn", ["humber", "urn:passerelle:member:", "urn:passerelle:member:A", "URN:passerelle:member:ab"])
+@pytest.mark.parametrize(
+    "urn", ["humber", "urn:passerelle:member:", "urn:passerelle:member:A", "URN:passerelle:member:ab"]
+)
 def test_urn_refused(urn: str) -> None:
     with pytest.raises(FormatError, match="member-id-malformed"):
         member_of_urn(urn)

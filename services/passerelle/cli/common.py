@@ -1,0 +1,34 @@
+"""What the commands share: the configuration option, output for people and for scripts, errors told one way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from passerelle.core.errors import PasserelleError
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", envvar="PASSERELLE_CONFIG", help="The process's TOML configuration file.")
+]
+ReadyOption = Annotated[Path | None, typer.Option("--ready-file", help="Written once the service is ready.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for scripts.")]
+
+
+def print_json(value: Mapping[str, Any] | list[Any]) -> None:
+    """The answer for scripts: one JSON document on standard output."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def die(error: PasserelleError) -> int:
+    """Tell a typed error on standard error; returns the exit code."""
+    place = f" ({error.where})" if error.where else ""
+    print(f"error {error.code}: {error.what}{place}", file=sys.stderr)
+    if error.fix:
+        print(f"  to mend: {error.fix}", file=sys.stderr)
+    return 1

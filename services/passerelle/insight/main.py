@@ -1,0 +1,78 @@
+"""The insight process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from passerelle.core.errors import ConfigError
+from passerelle.events.topics import SUMMARY, TOPICS
+from passerelle.insight.config import InsightConfig
+from passerelle.insight.stream import Windows
+from passerelle.insight.windows import shown
+from passerelle.runtime.kafka import ensure_topics
+from passerelle.runtime.telemetry import configure_logging, health_app, serve_http
+
+GENERATION_FILE = "generation"
+
+
+def read_generation(folder: Path, *, rebuild: bool) -> int:
+    """The generation of the tables, one on when they are to be built again. Raises ConfigError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / GENERATION_FILE
+    try:
+        generation = int(path.read_text(encoding="ascii")) if path.exists() else 1
+    except ValueError:
+        raise ConfigError("config-invalid", "the generation file does not hold a number", where=str(path)) from None
+    generation += rebuild
+    path.write_text(f"{generation}\n", encoding="ascii")
+    return generation
+
+
+class InsightService:
+    """Windows and their JSON page in one process."""
+
+    def __init__(self, config: InsightConfig, *, rebuild: bool) -> None:
+        self._config = config
+        self._rebuild = rebuild
+        self._stack = AsyncExitStack()
+        self._windows: Windows | None = None
+
+    async def start(self) -> Mapping[str, Any]:
+        """Start the application and the page."""
+        await ensure_topics(self._config.kafka, [TOPICS[SUMMARY]])
+        generation = read_generation(self._config.data_folder, rebuild=self._rebuild)
+        self._windows = windows = Windows(self._config, generation)
+        self._stack.push_async_callback(windows.stop)
+        await windows.start()
+        port = await self._stack.enter_async_context(serve_http(self._page(windows), self._config.http))
+        return {"http": f"http://{self._config.http.host}:{port}"}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """The application runs by itself."""
+        await stop.wait()
+
+    async def close(self) -> None:
+        """Stop the page, then the application."""
+        await self._stack.aclose()
+
+    def _page(self, windows: Windows) -> Starlette:
+        async def hourly(_request: Request) -> Response:
+            return JSONResponse({"position": windows.position, "rows": list(shown(windows.rows()))})
+
+        health = health_app(lambda: {"ready": True, "position": windows.position})
+        return Starlette(routes=[Route("/windows", hourly), Mount("/", health)])
+
+
+def build(config: InsightConfig, *, rebuild: bool = False) -> InsightService:
+    """The service from its configuration."""
+    configure_logging(config.telemetry, service="insight")
+    return InsightService(config, rebuild=rebuild)

@@ -1,0 +1,140 @@
+"""Configuration: one TOML file a process, overridden by ``PASSERELLE_*`` variables. Secrets are named by file only.
+
+A nested field is overridden with two underscores: ``PASSERELLE_KAFKA__BOOTSTRAP=broker:9092``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from passerelle.core.errors import ConfigError
+from passerelle.events.base import Model
+
+SecretFile = Path
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class KafkaConfig(Model):
+    """How to reach the brokers."""
+
+    bootstrap: str = "127.0.0.1:9092"
+    security: Literal["plaintext", "scram", "mtls"] = "plaintext"
+    username: str | None = None
+    password_file: SecretFile | None = None
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: SecretFile | None = None
+
+
+class DatabaseConfig(Model):
+    """How to reach this process's own database. The URL carries no password: that is in ``password_file``."""
+
+    url: str
+    password_file: SecretFile | None = None
+    pool_size: Annotated[int, Field(ge=1, le=64)] = 4
+
+
+class ServerConfig(Model):
+    """Where a server listens; port 0 lets the system choose."""
+
+    host: str = "127.0.0.1"
+    port: Port = 0
+
+
+class TelemetryConfig(Model):
+    """Logs to standard error, metrics and health over HTTP."""
+
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    health: ServerConfig = ServerConfig()
+
+
+class ServiceConfig(BaseSettings):
+    """What every process is told: the trust roots, Kafka, telemetry."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PASSERELLE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    network: str
+    """The log's origin, for example ``ledger.passerelle.example/2026``."""
+    operator: str = "operator"
+    root_public_key_file: Path
+    """64 hex digits: the key that signs the operator's own admission."""
+    kafka: KafkaConfig = KafkaConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables win over the file."""
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a TOML file. Relative paths in it are taken from the file's folder. Raises ConfigError."""
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(
+                "config-unreadable", f"cannot read the configuration: {error.strerror}", where=str(path)
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError("config-invalid", f"not TOML: {error}", where=str(path)) from None
+        try:
+            return cls(**_resolve(data, path.parent))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise ConfigError("config-invalid", f"{field}: {first['msg']}", where=str(path)) from None
+
+    def root_public_key(self) -> bytes:
+        """The root public key, 32 bytes. Raises ConfigError."""
+        return read_public_key(self.root_public_key_file)
+
+
+def _resolve(value: Any, base: Path) -> Any:
+    """Make every ``*_file``, ``*_files`` and ``*_folder`` value absolute, relative to the configuration file."""
+    if not isinstance(value, dict):
+        return value
+    resolved = {}
+    for name, item in value.items():
+        if isinstance(item, str) and name.endswith(("_file", "_folder")):
+            resolved[name] = str((base / item).resolve())
+        else:
+            resolved[name] = _resolve(item, base)
+    return resolved
+
+
+def read_public_key(path: Path) -> bytes:
+    """A file of 64 hex digits as 32 bytes. Raises ConfigError."""
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        key = b""
+    if len(key) != 32:
+        raise ConfigError("key-file-unusable", "the file does not hold a public key of 64 hex digits", where=str(path))
+    return key
+
+
+def read_secret(path: Path) -> str:
+    """The first line of a secret file. Raises ConfigError."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines()[0]
+    except (OSError, IndexError, UnicodeDecodeError):
+        raise ConfigError("config-unreadable", "the secret file cannot be read or is empty", where=str(path)) from None

@@ -1,0 +1,101 @@
+"""Structured logs to standard error, and a small HTTP server for health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import prometheus_client
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from passerelle.runtime.config import ServerConfig, TelemetryConfig
+
+Health = Callable[[], Mapping[str, Any]]
+"""A snapshot for people and probes: ``{"ready": bool, ...}``; never personal data."""
+
+
+def configure_logging(config: TelemetryConfig, *, service: str) -> None:
+    """Route structlog and the standard library's logging to standard error in one form."""
+    level = getattr(logging, config.log_level.upper())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any = structlog.processors.JSONRenderer()
+    if config.log_format == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for noisy in ("aiokafka", "asyncio", "uvicorn.access", "faust", "mode"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def health_app(health: Health) -> Starlette:
+    """``/healthz`` (alive), ``/readyz`` (200 or 503 with the snapshot), ``/metrics`` (Prometheus)."""
+
+    async def alive(_request: Request) -> Response:
+        return JSONResponse({"alive": True})
+
+    async def ready(_request: Request) -> Response:
+        snapshot = dict(health())
+        return JSONResponse(snapshot, status_code=200 if snapshot.get("ready") else 503)
+
+    async def metrics(_request: Request) -> Response:
+        return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", metrics)])
+
+
+@asynccontextmanager
+async def serve_http(app: Any, config: ServerConfig) -> AsyncIterator[int]:
+    """Serve an ASGI application inside the running loop; yields the bound port, stops within five seconds."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=config.host,
+            port=config.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=3,
+            lifespan="on",
+        )
+    )
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    task = asyncio.create_task(server._serve())
+    try:
+        while not server.started:
+            if task.done():
+                task.result()
+                raise OSError(f"the HTTP server on port {config.port} did not start")
+            await asyncio.sleep(0.01)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await asyncio.wait([task], timeout=5)
+        if not task.done():
+            task.cancel()
