@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def run_here(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end in a loop of its own, in this thread: children die with the thread that starts them."""
+    """Run a coroutine to its end in its own loop, in this thread: children die with the thread that starts them."""
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(work)
@@ -103,7 +103,7 @@ def database(postgres: EmbeddedPostgres, unique_name: Callable[[str], str]) -> I
 
 @pytest.fixture(scope="session")
 def shared_folder() -> Path:
-    """The folder of published vectors and data beside the repository; the test is skipped, aloud, where it is absent."""
+    """The folder of published vectors and data beside the repository; the test is skipped, aloud, without it."""
     if not SHARED.is_dir():
         pytest.skip("../shared is absent: published vectors and catalogues are not checked here")
     return SHARED

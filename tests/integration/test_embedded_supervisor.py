@@ -21,8 +21,7 @@ OBEDIENT = READY + "signal.pause()"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + READY + "\nwhile True: signal.pause()"
 PARENT_OF_ONE = (
     "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()']); "
-    + "print(p.pid, flush=True); "
-    + OBEDIENT
+    "print(p.pid, flush=True); " + OBEDIENT
 )
 
 

@@ -24,7 +24,7 @@ from typing import Final, Literal
 from passerelle.core.errors import FormatError
 from passerelle.core.judging import Tables, Terms
 from passerelle.core.reasons import Reason, reason
-from passerelle.core.searching import Missing, Partial, search
+from passerelle.core.searching import Missing, search
 from passerelle.core.sending import (
     MAX_DEPTH,
     MAX_HELD,

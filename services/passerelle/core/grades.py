@@ -9,6 +9,7 @@ the same pass mark; and pass against fail, where what is asked is only to have p
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -139,7 +140,7 @@ def _date(value: object) -> dt.date:
 
 def _check_order(steps: Iterable[Step]) -> None:
     ordered = sorted(steps, key=lambda step: step.rank)
-    for lower, higher in zip(ordered, ordered[1:], strict=False):
+    for lower, higher in itertools.pairwise(ordered):
         same = lower.rank == higher.rank
         marks = (lower.percentage_from, higher.percentage_from)
         passes_fall = lower.passes and not higher.passes

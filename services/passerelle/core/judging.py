@@ -27,6 +27,7 @@ from passerelle.core.reasons import Reason, reason
 from passerelle.core.sending import Held, Leaf
 
 FAR: Final = frozenset({"not-held", "version-outside", "outside-validity"})
+_WELL_KNOWN_SCALES: Final = well_known_scales()
 OPEN_DATE: Final = "…"
 """Shown where a period has no start or no end."""
 
@@ -40,7 +41,7 @@ class Tables:
     used to say what would close a gap, never to count what is held.
     """
 
-    scales: Mapping[str, Scale] = field(default_factory=well_known_scales)
+    scales: Mapping[str, Scale] = field(default_factory=lambda: _WELL_KNOWN_SCALES)
     grade_conversions: GradeConversions = field(default_factory=dict)
     credit_conversions: Conversions = field(default_factory=dict)
     level_orders: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: WELL_KNOWN_LEVELS)
@@ -88,9 +89,7 @@ def _version(leaf: Leaf, item: Held) -> Reason | None:
     if item.version >= leaf.first and (leaf.last is None or item.version <= leaf.last):
         return None
     last = OPEN_DATE if leaf.last is None else leaf.last
-    return reason(
-        "version-outside", achievement=leaf.achievement, version=item.version, first=leaf.first, last=last
-    )
+    return reason("version-outside", achievement=leaf.achievement, version=item.version, first=leaf.first, last=last)
 
 
 def _validity(leaf: Leaf, item: Held, terms: Terms) -> Reason | None:
@@ -130,9 +129,7 @@ def judge_grade(minimum: Grade, held: Grade | None, tables: Tables) -> tuple[Com
     if outcome == "met":
         return outcome, None
     code = "grade-too-low" if outcome == "not-met" else "grade-cannot-compare"
-    return outcome, reason(
-        code, held=held.grade, held_scheme=held.scheme, minimum=minimum.grade, scheme=minimum.scheme
-    )
+    return outcome, reason(code, held=held.grade, held_scheme=held.scheme, minimum=minimum.grade, scheme=minimum.scheme)
 
 
 def _grade(minimum: Grade | None, held: Grade | None, tables: Tables) -> Reason | None:

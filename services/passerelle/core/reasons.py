@@ -89,7 +89,7 @@ class Reason:
     def text(self, language: str) -> str:
         """The sentence in French for ``fr`` and its regional tags, otherwise in English."""
         sentences = REASONS[self.code]
-        return sentences["fr" if language.split("-")[0] == "fr" else "en"].format_map(self.params)
+        return sentences["fr" if language.partition("-")[0] == "fr" else "en"].format_map(self.params)
 
     def as_data(self) -> dict[str, object]:
         """``{"code", "params"}`` as JSON values."""

@@ -102,10 +102,14 @@ def _exact(root: Node, terms: Terms, mixed: bool) -> Partial | None:
         return None
     engine = _Search(root, terms, mixed)
     leaves = sum(not node.parts for node in nodes)
+    pools = any(isinstance(node.expression, Pool) for node in nodes)
+    # Without pools the first pass never asks for more than is needed, so that smaller fixes need no trying.
+    least = 0 if pools else len(root.choice.missing)
     try:
-        for spare in range(len(root.choice.missing) if not mixed else 0, leaves + 1):
-            for partial, _ in engine.solutions(root, frozenset(), spare):
-                return partial
+        for engine.in_credits in (False, True) if pools else (False,):
+            for spare in range(least, leaves + 1):
+                for partial, _ in engine.solutions(root, frozenset(), spare):
+                    return partial
     except _Exhausted:
         return None
     return None
@@ -120,12 +124,16 @@ class _Search:
     def __init__(self, root: Node, terms: Terms, mixed: bool) -> None:
         self.tables = terms.tables
         self.steps = 0
+        # A missing amount of credit, of no named leaf, is a fix only where no leaves with known credits are one.
+        self.in_credits = False
         names = Counter(leaf.achievement for leaf in leaves_of(root.expression))
         self.clean: dict[int, bool] = {}
         self._mark(root, {name for name, count in names.items() if count > 1}, mixed)
 
     def _mark(self, node: Node, contested: set[str], mixed: bool) -> bool:
-        clean = all([self._mark(part, contested, mixed) for part in node.parts]) and not mixed
+        # Every part is marked, also after one that is not clean.
+        marks = [self._mark(part, contested, mixed) for part in node.parts]
+        clean = all(marks) and not mixed
         if isinstance(node.expression, Leaf):
             clean = clean and node.expression.achievement not in contested
         self.clean[node.place] = clean
@@ -141,7 +149,8 @@ class _Search:
         elif isinstance(node.expression, Leaf):
             yield from self.leaf(node, node.expression, taken, spare)
         elif isinstance(node.expression, Gate):
-            yield from self.gate(node.parts, node.expression.need, taken, spare)
+            clean_first = tuple(sorted(node.parts, key=lambda part: not self.clean[part.place]))
+            yield from self.gate(clean_first, node.expression.need, taken, spare)
         else:
             yield from self.pool(node, node.expression, taken, spare)
 
@@ -185,7 +194,7 @@ class _Search:
         if not parts:
             if gap <= 0:
                 yield so_far, taken
-            elif spare:
+            elif spare and self.in_credits:
                 short = Missing(node.place, node.path, None, (short_of(gap, pool),), Credits(gap, system))
                 yield joined((so_far, Partial(missing=(short,)))), taken
             return
@@ -194,7 +203,9 @@ class _Search:
         for first, after in self.solutions(parts[0], taken, spare):
             both = joined((so_far, first))
             yield from self.fill(node, pool, parts[1:], both, after, spare - len(first.missing))
-        yield from self.fill(node, pool, parts[1:], so_far, taken, spare)
+        # A part that is met and competes with nothing only adds credit: leaving it out cannot help.
+        if not (self.clean[parts[0].place] and parts[0].met):
+            yield from self.fill(node, pool, parts[1:], so_far, taken, spare)
 
     def _hoped(self, partial: Partial, system: str) -> Fraction:
         """The known credits of what is missing; what is not known counts as nothing."""

@@ -122,8 +122,8 @@ def parse_date(value: object, *, where: str = "") -> dt.date:
 def parse_expression(data: object, *, where: str = "sending") -> Expression:
     """Read an expression from JSON values.
 
-    Raises :class:`FormatError`: ``expression-invalid`` names the part that is not of the shape; ``expression-too-large``
-    where it nests deeper than :data:`MAX_DEPTH` or has more than :data:`MAX_NODES` nodes.
+    Raises :class:`FormatError`: ``expression-invalid`` names the part that is not of the shape;
+    ``expression-too-large`` where it nests deeper than :data:`MAX_DEPTH` or has more than :data:`MAX_NODES` nodes.
     """
     return _Reader().read(data, where, 1)
 
@@ -175,7 +175,11 @@ class _Reader:
         return Gate("n_of", body["n"], parts)
 
     def pool(self, body: object, where: str, depth: int) -> Pool:
-        if not isinstance(body, Mapping) or body.keys() != {"credits", "of"} or not isinstance(body["credits"], Mapping):
+        if (
+            not isinstance(body, Mapping)
+            or body.keys() != {"credits", "of"}
+            or not isinstance(body["credits"], Mapping)
+        ):
             raise _invalid("credits_from has the members credits and of.", where)
         need = parse_credits(body["credits"], where=f"{where}.credits")
         return Pool(need, self.parts(body["of"], f"{where}.of", depth))

@@ -121,9 +121,7 @@ class _Solver:
         kind = expression.kind if isinstance(expression, Gate) else "credits_from"
         inner = expression.need.system if isinstance(expression, Pool) else system
         prefix = f"{path}.{kind}" if path else kind
-        parts = tuple(
-            self.node(part, f"{prefix}[{number}]", inner) for number, part in enumerate(expression.parts)
-        )
+        parts = tuple(self.node(part, f"{prefix}[{number}]", inner) for number, part in enumerate(expression.parts))
         near = any(part.near for part in parts)
         if isinstance(expression, Gate):
             choice = self.gate(expression, parts, system)
@@ -156,9 +154,7 @@ class _Solver:
         chosen = sorted(parts, key=cost)[: gate.need]
         return joined(part.choice for part in sorted(chosen, key=lambda part: part.place))
 
-    def pool(
-        self, pool: Pool, parts: tuple[Node, ...], place: int, path: str
-    ) -> tuple[Partial, tuple[Reason, ...]]:
+    def pool(self, pool: Pool, parts: tuple[Node, ...], place: int, path: str) -> tuple[Partial, tuple[Reason, ...]]:
         """All parts that are met, and where they do not suffice the fewest missing leaves that would."""
         tables, system = self.terms.tables, pool.need.system
         met = joined(part.choice for part in parts if part.met)

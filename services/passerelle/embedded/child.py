@@ -183,7 +183,8 @@ class Child:
     def failure(self, what: str) -> PasserelleError:
         """Make the error that says `what`, where the log is, and how it ends."""
         end = tail(self.log)
-        return PasserelleError("child-failed", f"{what}\n{end}" if end else what, where=str(self.log))
+        text = f"{what}\n{end}\n" if end else what
+        return PasserelleError("child-failed", text, where=str(self.log), fix="More may stand in the log named above.")
 
     async def stop(self, seconds: float = 10.0, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, wait at most `seconds`, then kill it and its group; return the exit code."""

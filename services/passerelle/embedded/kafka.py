@@ -172,7 +172,8 @@ class EmbeddedKafka:
         try:
             await self._child.wait_ready(self._answers, _START_SECONDS)
         except PasserelleError as error:
-            raise PasserelleError(error.code, f"{error.what}\n{tail(self.log)}", where=str(self.log)) from None
+            what = f"{_messages(error.what)}\n{_messages(tail(self.log, 60))}\n"
+            raise PasserelleError(error.code, what, where=str(self.log), fix=error.fix) from None
 
     async def _answers(self) -> bool:
         assert self._port is not None
@@ -216,7 +217,7 @@ class EmbeddedKafka:
         argv = [*quick, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(path)]
         answer = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
         if answer.returncode != 0:
-            end = "\n".join((answer.stdout + answer.stderr).splitlines()[-10:])
+            end = _messages(answer.stdout + answer.stderr)
             raise PasserelleError("child-failed", f"Kafka could not format its folder.\n{end}", where=str(final))
         scratch.rename(final)
 
@@ -224,6 +225,11 @@ class EmbeddedKafka:
         path = self._data_dir / name
         path.write_text(content, encoding="utf-8")
         return path
+
+
+def _messages(text: str) -> str:
+    """Return the last lines of a log without the stack traces between them."""
+    return "\n".join([line for line in text.splitlines() if not line.startswith(("\tat ", "\t... "))][-15:])
 
 
 async def _has_brokers(servers: str) -> bool:

@@ -117,8 +117,9 @@ class EmbeddedPostgres:
         """
         if self._url is not None:
             return urlunsplit(urlsplit(self._url)._replace(path="/" + quote(database)))
+        # Without sslmode the client would look for certificates in HOME, which may not be readable.
         passfile = quote(str(self._passfile(user)), safe="/")
-        return f"postgresql://{user}@{LOOPBACK}:{self.port}/{quote(database)}?passfile={passfile}"
+        return f"postgresql://{user}@{LOOPBACK}:{self.port}/{quote(database)}?sslmode=disable&passfile={passfile}"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -267,7 +268,7 @@ class EmbeddedPostgres:
     async def _answers(self) -> bool:
         try:
             connection = await asyncpg.connect(self.dsn("postgres"), timeout=2)
-        except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+        except (ConnectionError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
             return False
         await connection.close()
         return True

@@ -8,7 +8,8 @@ import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition as TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
@@ -20,6 +21,8 @@ _LOG = logging.getLogger(__name__)
 LINGER_MS = 5
 BATCH_BYTES = 128 * 1024
 REQUEST_TIMEOUT_MS = 30_000
+CLIENT_ERRORS = (KafkaError, OSError, TimeoutError)
+"""What the client raises when a broker is away, refuses, or a request runs out of time."""
 
 
 def client_options(config: KafkaConfig) -> dict[str, Any]:

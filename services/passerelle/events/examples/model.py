@@ -22,7 +22,8 @@ class Bad:
     """How a good example is spoilt, and what it must be refused with.
 
     ``put`` and ``drop`` name places of the body with dots (``data.lines.0.status``); ``text`` spoils the written JSON;
-    ``statement`` overrides what the statement says. ``where``: the field named. ``by_schema``: the JSON Schema refuses it too.
+    ``statement`` overrides what the statement says. ``where`` is the field named. ``by_schema``: the JSON Schema
+    refuses it too.
     """
 
     code: str

@@ -34,6 +34,8 @@ CREATE TABLE ledger.entry (
     sequence bigint NOT NULL,
     visibility text NOT NULL,
     code text,
+    -- {"field", "what", "fix"} as the sender was told; null where accepted
+    refusal jsonb,
     type text,
     subject text,
     digest bytea NOT NULL,
@@ -64,9 +66,13 @@ CREATE INDEX party_body_subject ON ledger.party_body USING hash (subject);
 CREATE TABLE ledger.refused_body (
     index bigint PRIMARY KEY,
     member text NOT NULL,
+    -- null where the body could not be read
+    subject text,
     arrived_at bigint NOT NULL,
     body bytea
 );
+CREATE INDEX refused_body_subject ON ledger.refused_body USING hash (subject);
+CREATE INDEX refused_body_arrived_at ON ledger.refused_body (arrived_at);
 
 -- Where each stream stands.
 CREATE TABLE ledger.stream (
@@ -128,6 +134,8 @@ CREATE TABLE ledger.tile (
     hashes bytea NOT NULL,
     PRIMARY KEY (level, n)
 );
+-- Hashes do not compress: trying to would only cost time.
+ALTER TABLE ledger.tile ALTER COLUMN hashes SET STORAGE EXTERNAL;
 
 -- Events that wait for an earlier number or for a thing of another stream: the ingress record as it came.
 CREATE TABLE ledger.waiting (
@@ -153,30 +161,41 @@ CREATE TABLE ledger.ingress (
     PRIMARY KEY (topic, partition)
 );
 
--- Another statement at a spent number, or a wrong link: kept as evidence, no index.
+-- Another statement at a spent or waiting number, or a wrong link: kept once as evidence, no index. The body goes after
+-- 30 days.
 CREATE TABLE ledger.conflict (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     arrived_at bigint NOT NULL,
     member text NOT NULL,
     family text NOT NULL,
     sequence bigint NOT NULL,
+    -- SHA-256 of the statement
+    digest bytea NOT NULL,
     statement bytea NOT NULL,
     signature bytea NOT NULL,
     key_id text NOT NULL,
+    -- [[name, base64 value], ...]: with path and place the signature can be checked again
     headers jsonb NOT NULL,
-    body bytea
+    body bytea,
+    UNIQUE (member, family, sequence, digest)
 );
+CREATE INDEX conflict_arrived_at ON ledger.conflict (arrived_at) WHERE body IS NOT NULL;
 
--- Outgoing: what others are told. Rows of `inbox` go out once the feed acked entries 0 .. size - 1.
+-- Outgoing: what others are told. Rows of `inbox` go out once the feed acked entries 0 .. size - 1. They stay 30 days.
 CREATE TABLE ledger.inbox (
     member text NOT NULL,
     number bigint NOT NULL,
     kind text NOT NULL,
     size bigint NOT NULL,
-    value bytea NOT NULL,
+    -- of kind `body` only: the record is made from entry and party_body of this index, so that erasing reaches it too
+    entry_index bigint,
+    -- JSON; null for kind `body`
+    value bytea,
     created_at bigint NOT NULL,
-    PRIMARY KEY (member, number)
+    PRIMARY KEY (member, number),
+    CHECK ((kind = 'body') = (entry_index IS NOT NULL) AND (kind = 'body') = (value IS NULL))
 );
+CREATE INDEX inbox_created_at ON ledger.inbox (created_at);
 CREATE TABLE ledger.inbox_head (
     member text PRIMARY KEY,
     number bigint NOT NULL,
@@ -231,9 +250,12 @@ CREATE VIEW read.member AS SELECT member, changed, record FROM ledger.member;
 CREATE VIEW read.volume AS SELECT hour, family, accepted, refused FROM ledger.volume;
 
 DO $$ BEGIN
+    -- Roles belong to the whole server: another ledger's migration may make this one at the same moment.
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'passerelle_read') THEN
         CREATE ROLE passerelle_read NOLOGIN;
     END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    NULL;
 END $$;
 GRANT USAGE ON SCHEMA read TO passerelle_read;
 GRANT SELECT ON ALL TABLES IN SCHEMA read TO passerelle_read;

@@ -13,7 +13,7 @@ ALTER TEXT SEARCH CONFIGURATION portal_fr
     ALTER MAPPING FOR hword, hword_part, word WITH unaccent, french_stem;
 
 -- Where the portal stands. Moved by compare-and-swap in the transaction that stores what was read.
-CREATE TABLE position (
+CREATE TABLE progress (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     -- Index of the next entry, and so the number of entries held.
     next_index bigint NOT NULL DEFAULT 0,
@@ -22,7 +22,7 @@ CREATE TABLE position (
     -- Right-edge subtree hashes of the Merkle tree over the entries held, largest first.
     frontier bytea NOT NULL DEFAULT ''
 );
-INSERT INTO position DEFAULT VALUES;
+INSERT INTO progress DEFAULT VALUES;
 
 -- One row a log entry.
 CREATE TABLE feed (

@@ -1,0 +1,35 @@
+"""Settings of the ledger process."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from passerelle.runtime.config import DatabaseConfig, SecretFile, ServerConfig, ServiceConfig
+
+
+class LedgerConfig(ServiceConfig):
+    """One ledger, active or standing by. Times are in seconds unless a name says ``_ms``."""
+
+    database: DatabaseConfig
+    log_key_file: SecretFile
+    """Ed25519 seed that signs checkpoints: 64 hex digits, mode 0600."""
+    grpc: ServerConfig = ServerConfig()
+    log: ServerConfig = ServerConfig()
+    """Where tiles, checkpoints and public bodies are served over HTTP."""
+    batch_max: Annotated[int, Field(ge=1, le=16_384)] = 4000
+    """Most records in one commit."""
+    linger_ms: Annotated[int, Field(ge=0, le=1000)] = 10
+    """How long a small batch waits for more records."""
+    park_max: Annotated[int, Field(ge=1, le=65_536)] = 4096
+    """Most events of one stream that wait."""
+    lease_s: Annotated[float, Field(ge=0.5, le=60)] = 5
+    """How long the lease holds without renewal."""
+    reference_wait_s: Annotated[float, Field(gt=0, le=600)] = 60
+    """How long an event waits for a thing of another stream; the network promises 60."""
+    verify_threads: Annotated[int, Field(ge=1, le=16)] = 2
+    things_cached: Annotated[int, Field(ge=1000, le=10_000_000)] = 100_000
+    """Most things of the read model that are kept in memory between commits."""
+    replication: Annotated[int, Field(ge=1, le=5)] = 1
+    """Replicas of the topics that the ledger creates."""

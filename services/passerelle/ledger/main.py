@@ -1,0 +1,142 @@
+"""The ledger process: the loop, the lease, and the parts that run beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+
+from passerelle.core.errors import Fatal
+from passerelle.core.registry import Registry
+from passerelle.events.topics import TOPICS
+from passerelle.ledger.config import LedgerConfig
+from passerelle.ledger.model import Head
+from passerelle.ledger.ports import MakeParts, Part, Parts, Shared
+from passerelle.ledger.postgres.lease import Lease
+from passerelle.ledger.postgres.store import PostgresStore
+from passerelle.ledger.service import LedgerService
+from passerelle.ledger.stream import IngressStream, KafkaInboxes
+from passerelle.runtime.clock import Clock, SystemClock
+from passerelle.runtime.kafka import ensure_topics
+from passerelle.runtime.postgres import connect, migrate
+from passerelle.runtime.process import run_together
+from passerelle.runtime.telemetry import configure_logging, health_app, serve_http
+
+MIGRATIONS = "passerelle.ledger.migrations"
+DATABASE_START_S = 30.0
+# The loop's own connections: one writes, one keeps the lease, one reads for the next batch.
+WRITER_POOL = 3
+_LOG = structlog.get_logger(__name__)
+
+
+def default_parts(shared: Shared) -> Parts:
+    """Everything that a ledger of the network runs beside its loop."""
+    from passerelle.ledger.outgoing import build_parts
+
+    return build_parts(shared)
+
+
+class LedgerProcess:
+    """A ledger as a process: stands by until the lease is its own, then loads, checks, and runs loop and parts."""
+
+    def __init__(
+        self, config: LedgerConfig, *, make_parts: MakeParts = default_parts, clock: Clock | None = None
+    ) -> None:
+        self._config = config
+        self._make_parts = make_parts
+        self._clock = clock or SystemClock()
+        self._stack = AsyncExitStack()
+        self._service: LedgerService | None = None
+        self._lease: Lease | None = None
+        self._parts = Parts()
+        self._addresses: dict[str, Any] = {}
+
+    @property
+    def head(self) -> Head:
+        """The committed head."""
+        return self._running.head
+
+    @property
+    def registry(self) -> Registry:
+        """The registry as committed."""
+        return self._running.registry
+
+    @property
+    def _running(self) -> LedgerService:
+        if self._service is None:
+            raise Fatal("service-stopping", "the ledger has not been loaded yet")
+        return self._service
+
+    def health(self) -> Mapping[str, Any]:
+        """A snapshot for probes; a standby is alive and not ready."""
+        if self._service is None:
+            return {"ready": False, "state": "standby"}
+        return self._service.health()
+
+    async def start(self) -> Mapping[str, Any]:
+        """Stand by for the lease, then load and start the parts. Raises PasserelleError."""
+        config = self._config
+        configure_logging(config.telemetry, service="ledger")
+        port = await self._stack.enter_async_context(serve_http(health_app(self.health), config.telemetry.health))
+        self._addresses["health"] = f"{config.telemetry.health.host}:{port}"
+        pool = await connect(config.database, name="passerelle-ledger", retry_for=DATABASE_START_S)
+        self._stack.push_async_callback(_close_pool, pool)
+        await migrate(pool, MIGRATIONS)
+        writers = config.database.model_copy(update={"pool_size": WRITER_POOL})
+        writer_pool = await connect(writers, name="passerelle-ledger-writer")
+        self._stack.push_async_callback(_close_pool, writer_pool)
+        await ensure_topics(config.kafka, TOPICS.values(), replication=config.replication)
+        store = PostgresStore(writer_pool, config)
+        lease = Lease(writer_pool, config.lease_s)
+        self._stack.push_async_callback(lease.release)
+        store.generation = await lease.acquire()
+        self._lease = lease
+        service = LedgerService(
+            config, store, IngressStream(config.kafka), KafkaInboxes(config.kafka, config.replication), self._clock
+        )
+        self._stack.push_async_callback(service.close)
+        self._parts = self._make_parts(Shared(config, self._clock, pool, self))
+        outgoing = self._parts.outgoing
+        # The state is loaded and held against the public promise before anything can read or add to it.
+        await service.start(checkpoints=outgoing, wake=outgoing.wake if outgoing is not None else None)
+        self._service = service
+        for part in self._parts.all:
+            self._stack.push_async_callback(part.close)
+            self._addresses.update(await part.start())
+        return self._addresses
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run loop, lease and parts side by side; the first error stops them all and is raised."""
+        lease, service = self._lease, self._running
+        assert lease is not None
+
+        def of(part: Part) -> Any:
+            return lambda: part.run(stop)
+
+        await run_together(
+            stop, lambda: service.run(stop), lambda: lease.keep(stop), *(of(part) for part in self._parts.all)
+        )
+
+    async def close(self) -> None:
+        """Stop parts, loop and connections; the lease is given back so that a standby takes over at once."""
+        await self._stack.aclose()
+
+
+async def _close_pool(pool: Any) -> None:
+    """Close a pool within a bounded time: a database that is gone must not hold the process."""
+    try:
+        async with asyncio.timeout(3):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+def build(config: LedgerConfig) -> LedgerProcess:
+    """The ledger of a configuration, as ``run_process`` runs it."""
+    return LedgerProcess(config)
+
+
+__all__ = ["LedgerProcess", "build", "default_parts"]

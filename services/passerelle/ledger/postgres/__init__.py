@@ -1,0 +1,1 @@
+"""PostgreSQL adapters of the ledger: loading, the one transaction a commit, the lease."""

@@ -1,0 +1,245 @@
+"""The publisher: what the ledger committed, told to the topics in the order that keeps its promises.
+
+One chain, one task: entries to the feed in index order; then, of commits that the feed has acked whole, inboxes,
+registry and summaries; then refused records; then the checkpoint. Positions are saved after the acks, so that
+publishing is at least once and a consumer drops what is at or below its own position (architecture, rules 4 and 10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import structlog
+
+from passerelle.core.errors import Unavailable
+from passerelle.events.topics import CHECKPOINT, FEED, REFUSED, REGISTRY, SUMMARY, inbox_topic
+from passerelle.ledger.checkpoints import Checkpointer
+from passerelle.ledger.outgoing_ports import (
+    FeedRow,
+    InboxRow,
+    OutgoingStore,
+    Positions,
+    Record,
+    StoredCheckpoint,
+    Topics,
+)
+from passerelle.runtime.clock import Clock
+
+_LOG = structlog.get_logger(__name__)
+POLL_S: Final = 0.25
+RETRY_FIRST_S: Final = 0.2
+RETRY_LAST_S: Final = 5.0
+EXPIRE_EVERY_S: Final = 600.0
+READ_AHEAD_FROM: Final = 500
+"""Rows in one read that tell of a backlog."""
+
+
+def feed_record(row: FeedRow) -> Record:
+    """The feed's record of an entry (``contracts/formats.md``, Kafka headers)."""
+    headers = (("index", b"%d" % row.index), ("entry", row.entry), ("ingress", row.ingress.encode("ascii")))
+    return Record(row.member.encode("ascii"), row.body, headers)
+
+
+def inbox_record(row: InboxRow) -> Record:
+    """The record of a member's inbox."""
+    return Record(None, row.value, (("inbox-number", b"%d" % row.number), ("kind", row.kind.encode("ascii"))))
+
+
+def checkpoint_record(checkpoint: StoredCheckpoint) -> Record:
+    """The record of the checkpoint topic."""
+    return Record(b"%d" % checkpoint.size, checkpoint.note.encode())
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """The next entries, being read while the present ones are on their way."""
+
+    start: int
+    rows: asyncio.Task[Sequence[FeedRow]]
+
+
+class Publisher:
+    """Runs the chain. ``wake`` after each commit; without it a poll finds the work within 250 ms."""
+
+    def __init__(self, store: OutgoingStore, topics: Topics, checkpointer: Checkpointer, clock: Clock) -> None:
+        self._store = store
+        self._topics = topics
+        self._checkpointer = checkpointer
+        self._clock = clock
+        self._woken = asyncio.Event()
+        self._positions: Positions | None = None
+        self._ahead: _Ahead | None = None
+        self._inboxes: set[str] = set()
+        self._fixed_topics = False
+        self._expire_at = clock.monotonic() + EXPIRE_EVERY_S
+        self.failures = 0
+
+    def wake(self) -> None:
+        """Something was committed."""
+        self._woken.set()
+
+    def health(self) -> dict[str, Any]:
+        """Positions for probes and people; ``failures`` counts the tries in a row that failed."""
+        positions = self._positions or Positions()
+        return {"feed": positions.feed, "registry": positions.registry, "failures": self.failures}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish until ``stop``. What is away is tried again with back-off; Fatal errors pass through."""
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            while not stop.is_set():
+                self._woken.clear()
+                pause = await self._try_step()
+                if pause > 0:
+                    await self._rest(pause, stopping)
+        finally:
+            stopping.cancel()
+            await self._forget()
+            await self._topics.close()
+
+    async def _rest(self, pause: float, stopping: asyncio.Future[bool]) -> None:
+        # After a failure the wake-ups of new commits must not shorten the back-off.
+        waits: set[asyncio.Future[bool]] = {stopping}
+        woken = asyncio.ensure_future(self._woken.wait()) if self.failures == 0 else None
+        if woken is not None:
+            waits.add(woken)
+        try:
+            await asyncio.wait(waits, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if woken is not None:
+                woken.cancel()
+
+    async def _try_step(self) -> float:
+        """One pass; returns the seconds to rest, 0 where more waits already."""
+        try:
+            more = await self.step()
+        except Unavailable as error:
+            self.failures += 1
+            pause = min(RETRY_LAST_S, RETRY_FIRST_S * 2 ** min(self.failures - 1, 10))
+            _LOG.warning("publishing failed", code=error.code, what=error.what, again_in_s=pause)
+            await self._forget()
+            return pause
+        self.failures = 0
+        return 0.0 if more else min(POLL_S, self._checkpointer.due_in() or POLL_S)
+
+    async def step(self) -> bool:
+        """One pass over the whole chain; says whether a bounded read was full, so that more waits."""
+        positions = await self._opened()
+        more = await self._publish_feed(positions.feed)
+        positions = self._now()
+        more = await self._publish_registry(positions) or more
+        more = await self._publish_inboxes(positions.feed) or more
+        more = await self._publish_summaries(positions.feed) or more
+        more = await self._publish_refused() or more
+        await self._checkpointer.step(positions.feed, self._publish_checkpoint)
+        if self._clock.monotonic() >= self._expire_at:
+            self._expire_at = self._clock.monotonic() + EXPIRE_EVERY_S
+            await self._store.expire(self._clock.now_ms())
+        return more
+
+    def _now(self) -> Positions:
+        assert self._positions is not None
+        return self._positions
+
+    async def _opened(self) -> Positions:
+        """The positions; after a start or an error they are read again, and the topics made sure of."""
+        if not self._fixed_topics:
+            members = await self._store.member_ids()
+            await self._topics.ensure(members, fixed=True)
+            self._inboxes.update(members)
+            self._fixed_topics = True
+        if self._positions is None:
+            self._positions = await self._store.positions()
+        return self._positions
+
+    async def _forget(self) -> None:
+        self._positions = None
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.rows.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Unavailable):
+                await ahead.rows
+
+    async def _publish_feed(self, start: int) -> bool:
+        rows = await self._read_feed(start)
+        if not rows:
+            return False
+        position = rows[-1].index + 1
+        if len(rows) >= READ_AHEAD_FROM:
+            # There is a backlog: the next entries are read while these are on their way to the broker.
+            self._ahead = _Ahead(position, asyncio.create_task(self._read_rows(position)))
+        await self._topics.publish({FEED: [feed_record(row) for row in rows]})
+        await self._store.save_feed(position)
+        self._positions = replace(self._now(), feed=position)
+        return True
+
+    async def _read_rows(self, start: int) -> Sequence[FeedRow]:
+        return await self._store.feed(start)
+
+    async def _read_feed(self, start: int) -> Sequence[FeedRow]:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            rows = await ahead.rows
+            if rows and ahead.start == start:
+                return rows
+        return await self._store.feed(start)
+
+    async def _publish_registry(self, positions: Positions) -> bool:
+        """Members' records, after the entries that made them; the inbox of a new member is made before."""
+        if positions.registry >= positions.feed:
+            return False
+        rows = await self._store.members(positions.registry, positions.feed)
+        if rows:
+            await self._ensure_inboxes([row.member for row in rows])
+            await self._topics.publish({REGISTRY: [Record(row.member.encode("ascii"), row.value) for row in rows]})
+        # Every change below the feed's position is told now, or will be with the member's later change.
+        await self._store.save_registry(positions.feed)
+        self._positions = replace(positions, registry=positions.feed)
+        return False
+
+    async def _ensure_inboxes(self, members: Sequence[str]) -> None:
+        missing = sorted(set(members) - self._inboxes)
+        if missing:
+            await self._topics.ensure(missing, fixed=False)
+            self._inboxes.update(missing)
+
+    async def _publish_inboxes(self, size: int) -> bool:
+        rows = await self._store.inboxes(size)
+        if not rows:
+            return False
+        await self._ensure_inboxes([row.member for row in rows])
+        batches: dict[str, list[Record]] = {}
+        published: dict[str, int] = {}
+        for row in rows:
+            batches.setdefault(inbox_topic(row.member), []).append(inbox_record(row))
+            published[row.member] = row.number
+        await self._topics.publish(batches)
+        await self._store.save_inboxes(published)
+        return True
+
+    async def _publish_summaries(self, size: int) -> bool:
+        rows = await self._store.summaries(size)
+        if not rows:
+            return False
+        await self._topics.publish({SUMMARY: [Record(b"%d" % row.size, row.value) for row in rows]})
+        await self._store.drop_summaries(rows[-1].size)
+        return True
+
+    async def _publish_refused(self) -> bool:
+        rows = await self._store.unverified()
+        if not rows:
+            return False
+        records = [
+            Record(None, row.value, (("code", row.code.encode("ascii")), ("ingress", row.ingress.encode("ascii"))))
+            for row in rows
+        ]
+        await self._topics.publish({REFUSED: records})
+        await self._store.drop_unverified(rows[-1].number)
+        return True
+
+    async def _publish_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
+        await self._topics.publish({CHECKPOINT: [checkpoint_record(checkpoint)]})

@@ -1,0 +1,28 @@
+"""The configuration of a node: one TOML file, overridden by ``PASSERELLE_*`` variables."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from passerelle.events.base import MemberId
+from passerelle.runtime.config import DatabaseConfig, SecretFile, ServiceConfig
+
+
+class NodeConfig(ServiceConfig):
+    """What a node is told. Key files hold 64 hex digits and are readable by their owner only."""
+
+    member: MemberId
+    database: DatabaseConfig
+    key_file: SecretFile
+    """Seed of the Ed25519 key that signs this member's events."""
+    learner_key_file: SecretFile
+    """Key that wraps the learners' keys (AES-GCM, 256 bits)."""
+    record_key_file: SecretFile
+    """Key of the hash under which the office's record ids are known (HMAC-SHA-256)."""
+    query: str = "127.0.0.1:8443"
+    """``host:port`` of the query service's gRPC."""
+    language: Literal["en", "fr"] = "en"
+    resend_after_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """Seconds without a receipt after which unanswered events are sent again; doubled each time, up to 16 times."""

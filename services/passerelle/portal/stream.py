@@ -1,0 +1,82 @@
+"""The public feed topic through aiokafka: one partition, read from a stored offset."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from passerelle.core.errors import Fatal, Unavailable
+from passerelle.events.topics import FEED
+from passerelle.portal.ports import Raw
+from passerelle.runtime.config import KafkaConfig
+from passerelle.runtime.kafka import start_consumer, unreachable
+
+_PARTITION: Final = TopicPartition(FEED, 0)
+POLL_MS: Final = 500
+MAX_RECORDS: Final = 500
+STALLED_S: Final = 30.0
+"""A consumer that is silent for so long while the topic has more is replaced: aiokafka's can stop without an error."""
+
+
+class KafkaFeed:
+    """A :class:`passerelle.portal.ports.FeedSource` over Kafka."""
+
+    def __init__(self, config: KafkaConfig) -> None:
+        self._config = config
+        self._consumer: AIOKafkaConsumer | None = None
+        self._quiet_since = 0.0
+        self._offset = 0
+
+    async def open(self, offset: int) -> None:
+        """Read from this offset on, with a fresh connection. Raises Unavailable."""
+        await self.close()
+        self._consumer = await start_consumer(
+            self._config,
+            client_id="passerelle-portal",
+            positions={_PARTITION: offset},
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+        self._offset = offset
+        self._quiet_since = asyncio.get_running_loop().time()
+
+    async def poll(self) -> Sequence[Raw]:
+        """The next records, at most :data:`MAX_RECORDS`. Raises Unavailable; Fatal ``offset-out-of-range``."""
+        if self._consumer is None:
+            raise Unavailable("broker-unavailable", "the feed is not open", where=FEED)
+        try:
+            found = await self._consumer.getmany(_PARTITION, timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+            records = found.get(_PARTITION, [])
+            if not records:
+                await self._check_stalled()
+        except OffsetOutOfRangeError:
+            raise Fatal(
+                "offset-out-of-range",
+                "the feed topic does not hold the stored offset: it was made anew or cut",
+                where=f"{FEED}@{self._offset}",
+                fix="find out what happened to the topic; an emptied portal database fills itself again",
+            ) from None
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise unreachable(self._config, error) from None
+        if records:
+            self._quiet_since = asyncio.get_running_loop().time()
+            self._offset = records[-1].offset + 1
+        return [Raw(record.offset, list(record.headers), record.value or b"") for record in records]
+
+    async def _check_stalled(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._consumer is None or loop.time() - self._quiet_since < STALLED_S:
+            return
+        self._quiet_since = loop.time()
+        ends = await self._consumer.end_offsets([_PARTITION])
+        if ends[_PARTITION] > self._offset:
+            raise Unavailable("broker-unavailable", "the consumer is silent while the topic has more", where=FEED)
+
+    async def close(self) -> None:
+        """Leave the broker; may be called twice."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            await consumer.stop()

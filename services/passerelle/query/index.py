@@ -1,0 +1,289 @@
+"""One in-process index over all public events, bitemporal by log index.
+
+Every fact stands with the index that recorded it, and every read names a size of the log: an answer at an older size
+never changes. Events are applied without interruption; what is beyond the position is there and not yet seen, so that
+moving the position is what swaps a commit in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+import structlog
+
+from passerelle.core.catalogue import BY_NAME, EVENT_TYPES
+from passerelle.core.decide.context import leaves
+from passerelle.core.errors import Fatal, FormatError, Refused
+from passerelle.core.registry import KeyVerdict, Registry
+from passerelle.core.registry import apply as apply_member
+from passerelle.core.rules import Request, Rule, outcome_achievements
+from passerelle.query.histories import Clockwork, Position, Timeline
+from passerelle.query.ports import Head, Instant, PublicEvent
+from passerelle.query.records import (
+    AchievementHistory,
+    RecognitionHistory,
+    RequestHistory,
+    RuleState,
+    Said,
+    Standing,
+    achievement_version,
+)
+from passerelle.query.words import WordIndex
+from passerelle.runtime.clock import as_datetime
+
+_LOG = structlog.get_logger(__name__)
+MAX_CACHED_RULES: Final = 50_000
+_REFERENCE_KINDS: Final = ("framework", "scale", "policy", "organisation", "delegation", "demand")
+_RULING: Final = frozenset({"granted", "revised", "denied"})
+_REQUEST_STATES: Final = {
+    "requested": "requested",
+    "returned": "returned",
+    "resubmitted": "requested",
+    "forwarded": "requested",
+    "declined": "declined",
+}
+
+
+class Index:
+    """The state of every public thing. ``position`` is what answers are computed at by default."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.position = Position()
+        self.clockwork = Clockwork()
+        self.words = WordIndex()
+        self.applied = 0
+        """Events below this index are applied."""
+        self.standings: dict[str, Timeline[Standing]] = {}
+        self.achievements: dict[str, AchievementHistory] = {}
+        self.recognitions: dict[str, RecognitionHistory] = {}
+        self.requests: dict[str, RequestHistory] = {}
+        self.references: dict[str, dict[str, Timeline[Said]]] = {kind: {} for kind in _REFERENCE_KINDS}
+        self.by_leaf: dict[str, list[str]] = {}
+        self.by_outcome: dict[str, list[str]] = {}
+        self.by_receiver: dict[str, list[str]] = {}
+        self.by_member: dict[str, list[str]] = {}
+        """Achievements of a member."""
+        self.superseding: dict[str, list[str]] = {}
+        self.requests_of: dict[str, list[str]] = {}
+        self.unreadable: set[str] = set()
+        """Recognitions that were accepted and that the core cannot evaluate."""
+        self._rows: dict[str, tuple[int, tuple[Rule, ...]]] = {}
+        self._moved = asyncio.Event()
+
+    # Taking the log in
+
+    def apply(self, events: Sequence[PublicEvent]) -> None:
+        """Take in a page of events, in log order. Raises Fatal ``ledger-diverged`` or ``registry-invalid``."""
+        for event in events:
+            if event.index < self.applied:
+                raise Fatal("ledger-diverged", "An event comes twice or out of order.", where=f"index {event.index}")
+            found = EVENT_TYPES.get(event.type)
+            if found is not None:
+                self._apply_one(event, found.name, found.kind, orjson.loads(event.body)["data"])
+            self.applied = event.index + 1
+
+    def settle(self, head: Head, instants: Iterable[Instant] = ()) -> None:
+        """Everything below the head is applied: answer from there, and wake those who wait for it."""
+        if head.size < self.position.size:
+            raise Fatal(
+                "ledger-diverged",
+                "The ledger's log is shorter than the one that was read before.",
+                where=f"size {head.size} after {self.position.size}",
+            )
+        self.clockwork.extend(instants)
+        self.applied = max(self.applied, head.size)
+        grown = head.size > self.position.size
+        self.position = Position(head.size, head.accepted_at, head.floor)
+        if grown:
+            moved, self._moved = self._moved, asyncio.Event()
+            moved.set()
+
+    @property
+    def moved(self) -> asyncio.Event:
+        """Set when the position next grows."""
+        return self._moved
+
+    def _apply_one(self, event: PublicEvent, name: str, kind: str, data: dict[str, Any]) -> None:
+        family, _, step = name.partition(".")
+        if family == "member":
+            self._apply_member(event, data)
+        elif kind == "achievement":
+            self._apply_achievement(event, step, data)
+        elif kind == "articulation":
+            self._apply_request(event, step, data)
+        elif kind == "recognition":
+            self._apply_recognition(event, step, data)
+        elif kind in self.references:
+            said = Said(event.type, event.member, orjson.dumps(data))
+            self.references[kind].setdefault(event.subject, Timeline()).add(event.index, said)
+            named = data.get("achievement") if kind == "demand" else None
+            if named is not None:
+                self._achievement(named).demand.add(event.index, event.subject)
+
+    def _apply_member(self, event: PublicEvent, data: Mapping[str, Any]) -> None:
+        try:
+            apply_member(self.registry, event.index, event.type, data)
+        except Refused as error:
+            raise Fatal("registry-invalid", error.what, where=f"index {event.index}") from None
+        record = self.registry.members[event.subject]
+        line = self.standings.setdefault(event.subject, Timeline())
+        line.add(event.index, Standing(record.status, record.roles))
+
+    def _apply_achievement(self, event: PublicEvent, step: str, data: dict[str, Any]) -> None:
+        history = self._achievement(event.subject)
+        said = Said(event.type, event.member, orjson.dumps(data))
+        if step in {"achievement-published", "achievement-revised"}:
+            version = achievement_version(said, data, event.subject)
+            if not len(history.versions):
+                self.by_member.setdefault(history.owner, []).append(event.subject)
+            history.versions.add(event.index, version)
+            self.words.add(event.subject, version.words)
+        elif step == "achievement-retired":
+            history.retired.add(event.index, said)
+        elif step == "achievement-endorsed":
+            history.endorsements.add(event.index, said)
+        else:
+            history.outcomes.add(event.index, said)
+
+    def _apply_request(self, event: PublicEvent, step: str, data: Mapping[str, Any]) -> None:
+        if step == "requested":
+            day = as_datetime(event.accepted_at).date()
+            made = RequestHistory(event.subject, data["achievement"], data["receiver"], event.index, day)
+            self.requests[event.subject] = made
+            self.requests_of.setdefault(made.achievement, []).append(event.subject)
+        self._request_state(event.subject, event.index, _REQUEST_STATES[step])
+
+    def _request_state(self, request: str, index: int, state: str) -> None:
+        history = self.requests.get(request)
+        if history is not None:
+            history.states.add(index, state)
+
+    def _apply_recognition(self, event: PublicEvent, step: str, data: Mapping[str, Any]) -> None:
+        answered = data.get("request")
+        if answered is not None:
+            self._request_state(str(answered), event.index, "answered")
+        history = self.recognitions.get(event.subject)
+        if step in _RULING:
+            if history is None:
+                history = RecognitionHistory(event.subject, data["receiver"])
+                self.recognitions[event.subject] = history
+                self.by_receiver.setdefault(history.receiver, []).append(event.subject)
+            history.states.add(event.index, RuleState(orjson.dumps(data)))
+            self._map_rule(event.subject, data)
+        elif step == "ended" and history is not None:
+            before = history.states.at(event.index)
+            if before is not None:
+                history.states.add(event.index, RuleState(before[1].raw, data["effective_on"]))
+
+    def _map_rule(self, rule: str, data: Mapping[str, Any]) -> None:
+        maps = ((self.by_leaf, set(leaves(data["sending"]))), (self.by_outcome, set(_outcomes(data))))
+        for mapped, names in maps:
+            for name in names:
+                known = mapped.setdefault(name, [])
+                # A revision comes right after or long after; looking at the whole list is what keeps it a set.
+                if rule not in known:
+                    known.append(rule)
+        older = data.get("supersedes")
+        if older is not None and rule not in self.superseding.setdefault(older["recognition"], []):
+            self.superseding[older["recognition"]].append(rule)
+
+    def _achievement(self, achievement: str) -> AchievementHistory:
+        found = self.achievements.get(achievement)
+        if found is None:
+            found = self.achievements[achievement] = AchievementHistory(achievement)
+        return found
+
+    # Reading it
+
+    def achievement(self, achievement: str, size: int) -> AchievementHistory | None:
+        """The achievement, where a log of ``size`` entries holds it."""
+        found = self.achievements.get(achievement)
+        return found if found is not None and found.versions.at(size) is not None else None
+
+    def member_known(self, member: str, size: int) -> bool:
+        """Whether the member was admitted in a log of ``size`` entries."""
+        line = self.standings.get(member)
+        return line is not None and line.at(size) is not None
+
+    def jurisdictions(self, member: str) -> tuple[str, ...]:
+        """Where a member is; empty for an unknown one."""
+        record = self.registry.members.get(member)
+        return () if record is None else record.jurisdictions
+
+    def names(self, member: str) -> dict[str, str]:
+        """A member's names by language; empty for an unknown one."""
+        record = self.registry.members.get(member)
+        return {} if record is None else record.names
+
+    def rows(self, recognition: str) -> tuple[Rule, ...]:
+        """All recorded states of a recognition; empty where the core cannot evaluate one of them."""
+        history = self.recognitions.get(recognition)
+        if history is None:
+            return ()
+        cached = self._rows.pop(recognition, None)
+        if cached is None or cached[0] != len(history.states):
+            cached = (len(history.states), self._read(history))
+        self._rows[recognition] = cached
+        if len(self._rows) > MAX_CACHED_RULES:
+            del self._rows[next(iter(self._rows))]
+        return cached[1]
+
+    def _read(self, history: RecognitionHistory) -> tuple[Rule, ...]:
+        try:
+            return history.rows()
+        except FormatError as error:
+            if history.id not in self.unreadable:
+                self.unreadable.add(history.id)
+                _LOG.warning("a recognition cannot be evaluated", recognition=history.id, code=error.code)
+            return ()
+
+    def with_superseding(self, recognitions: Iterable[str]) -> list[Rule]:
+        """The rows of these recognitions and of those that supersede them."""
+        names: dict[str, None] = {}
+        for recognition in recognitions:
+            names[recognition] = None
+            names.update(dict.fromkeys(self.superseding.get(recognition, ())))
+        return [row for name in names for row in self.rows(name)]
+
+    def request_rows(self, achievement: str) -> list[Request]:
+        """All recorded states of the articulation requests about an achievement."""
+        return [row for name in self.requests_of.get(achievement, ()) for row in self.requests[name].rows()]
+
+    def reference(self, kind: str, name: str, size: int) -> Said | None:
+        """The latest record of a framework, scale, policy, organisation, delegation or demand statement."""
+        line = self.references[kind].get(name)
+        found = None if line is None else line.at(size)
+        return None if found is None else found[1]
+
+    def references_of(self, kind: str, size: int) -> Iterator[tuple[str, Said]]:
+        """Every record of a kind in a log of ``size`` entries."""
+        for name, line in self.references[kind].items():
+            found = line.at(size)
+            if found is not None:
+                yield name, found[1]
+
+    def signing_key(self, now_ms: int) -> Callable[[str], tuple[str, bytes] | None]:
+        """A look-up of keys that identify a caller now: key id to member and public key."""
+
+        def find(key: str) -> tuple[str, bytes] | None:
+            found = self.registry.key_for(key)
+            if found is None:
+                return None
+            member, record = found
+            verdict = self.registry.key_valid(member, key, now_ms, "member", 1)
+            return (member, record.public_key) if verdict is KeyVerdict.VALID else None
+
+        return find
+
+
+def _outcomes(data: Mapping[str, Any]) -> Iterator[str]:
+    return outcome_achievements(data.get("outcome"))
+
+
+assert {row.kind for row in BY_NAME.values() if row.visibility == "public"} == {
+    "achievement", "recognition", "articulation", "member", *_REFERENCE_KINDS
+}  # fmt: skip

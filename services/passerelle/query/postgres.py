@@ -1,0 +1,158 @@
+"""Schema ``read`` of the ledger's database (contracts/read.sql), by a role that can read nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from passerelle.core.errors import Unavailable
+from passerelle.query.ports import CaseQuery, CaseRow, DependentRow, Head, Instant, PublicEvent, StepRow
+from passerelle.runtime.postgres import listening
+
+CHANNEL = "ledger_commit"
+_HEAD = "SELECT network, size, accepted_at, floor FROM read.head"
+_EVENTS = (
+    "SELECT index, accepted_at, member, type, subject, body FROM read.public_event"
+    " WHERE index >= $1 AND index < $2 ORDER BY index LIMIT $3"
+)
+_INSTANTS = (
+    "SELECT accepted_at, max(index) + 1 AS size FROM read.entry"
+    " WHERE index >= $1 AND index < $2 GROUP BY accepted_at ORDER BY accepted_at"
+)
+_CASE = "SELECT id, state, version, changed, data FROM read.thing"
+_STEPS = (
+    "SELECT index, accepted_at, member, type, subject, body FROM read.party_event"
+    " WHERE subject = ANY($1::text[]) AND ($2::text IS NULL OR $2 = ANY(parties)) ORDER BY index"
+)
+_DEPENDENTS = (
+    "SELECT d.dependent, d.member, coalesce(t.state, '') AS state"
+    " FROM read.dependency d LEFT JOIN read.thing t ON t.key = d.dependent"
+    " WHERE d.on_key = $1 AND d.member = $2 ORDER BY d.dependent LIMIT $3"
+)
+# One branch a role, so that each is answered from its own index.
+_ROLE = (
+    "(" + _CASE + " WHERE kind = 'transfer' AND data ->> '{role}' = $1 AND ($2 = '' OR state = $2)"
+    " AND ($3::bigint IS NULL OR (changed, id) < ($3, $4)) ORDER BY changed DESC, id DESC LIMIT $5)"
+)
+_CHANGED = (
+    "(" + _CASE + " WHERE kind = 'transfer' AND data ->> '{role}' = $1 AND changed >= $2 ORDER BY changed LIMIT $3)"
+)
+_BROKEN = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+
+
+def _translated(error: BaseException) -> Unavailable:
+    return Unavailable("database-unavailable", f"the ledger's database does not answer: {type(error).__name__}")
+
+
+class _Snapshot:
+    """A view inside one transaction."""
+
+    def __init__(self, connection: Any, head: Head, page: int) -> None:
+        self._connection = connection
+        self._page = page
+        self.head = head
+
+    async def events(self, first: int) -> AsyncIterator[Sequence[PublicEvent]]:
+        while True:
+            rows = await self._connection.fetch(_EVENTS, first, self.head.size, self._page)
+            if not rows:
+                return
+            yield [PublicEvent(*row) for row in rows]
+            first = rows[-1]["index"] + 1
+
+    async def instants(self, first: int) -> AsyncIterator[Sequence[Instant]]:
+        while first < self.head.size:
+            last = min(first + 10 * self._page, self.head.size)
+            yield [Instant(*row) for row in await self._connection.fetch(_INSTANTS, first, last)]
+            first = last
+
+
+class _Cases:
+    """Cases inside one transaction."""
+
+    def __init__(self, connection: Any, head: Head) -> None:
+        self._connection = connection
+        self.head = head
+
+    async def case(self, case: str) -> CaseRow | None:
+        row = await self._connection.fetchrow(_CASE + " WHERE key = $1", f"transfer:{case}")
+        return None if row is None else CaseRow(*row)
+
+    async def steps(self, cases: Sequence[str], member: str | None) -> dict[str, list[StepRow]]:
+        found: dict[str, list[StepRow]] = {case: [] for case in cases}
+        for row in await self._connection.fetch(_STEPS, list(cases), member):
+            step = StepRow(row["index"], row["accepted_at"], row["member"], row["type"], row["body"])
+            found[row["subject"]].append(step)
+        return found
+
+    async def cases(self, query: CaseQuery) -> list[CaseRow]:
+        roles = [query.role] if query.role else ["sender", "receiver"]
+        changed, case = query.before or (None, None)
+        sql = " UNION ".join(_ROLE.format(role=role) for role in roles) + " ORDER BY changed DESC, id DESC LIMIT $5"
+        rows = await self._connection.fetch(sql, query.member, query.state, changed, case, query.limit)
+        return [CaseRow(*row) for row in rows]
+
+    async def changed(self, member: str, first: int, limit: int) -> list[CaseRow]:
+        sql = " UNION ".join(_CHANGED.format(role=role) for role in ("sender", "receiver")) + " ORDER BY changed LIMIT $3"
+        return [CaseRow(*row) for row in await self._connection.fetch(sql, member, first, limit)]
+
+    async def dependents(self, on: str, member: str, limit: int) -> list[DependentRow]:
+        return [DependentRow(*row) for row in await self._connection.fetch(_DEPENDENTS, on, member, limit)]
+
+
+class PostgresLedger:
+    """The ledger's read schema as :class:`~passerelle.query.ports.LedgerLog` and
+    :class:`~passerelle.query.ports.CaseStore`.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, *, page: int = 5_000) -> None:
+        self._pool = pool
+        self._page = page
+
+    async def head(self) -> Head:
+        """The head row. Raises Unavailable."""
+        try:
+            return _head(await self._pool.fetchrow(_HEAD))
+        except _BROKEN as error:
+            raise _translated(error) from None
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[_Snapshot]:
+        """One REPEATABLE READ transaction. Raises Unavailable."""
+        async with self._transaction() as connection:
+            yield _Snapshot(connection, _head(await connection.fetchrow(_HEAD)), self._page)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[_Cases]:
+        """One REPEATABLE READ transaction. Raises Unavailable."""
+        async with self._transaction() as connection:
+            yield _Cases(connection, _head(await connection.fetchrow(_HEAD)))
+
+    @asynccontextmanager
+    async def waking(self, wake: Callable[[], Any]) -> AsyncIterator[None]:
+        """LISTEN on the ledger's channel. Raises Unavailable."""
+        try:
+            async with listening(self._pool, CHANNEL, wake):
+                yield
+        except _BROKEN as error:
+            raise _translated(error) from None
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Any]:
+        try:
+            async with (
+                self._pool.acquire(timeout=10) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                yield connection
+        except _BROKEN as error:
+            raise _translated(error) from None
+
+
+def _head(row: Any) -> Head:
+    if row is None:
+        raise Unavailable("database-unavailable", "the ledger has not made its database ready yet")
+    return Head(*row)
