@@ -6,7 +6,7 @@ pieces of bad code: a rule that finds nothing anywhere proves nothing.
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,23 +139,40 @@ def machine_paths(source: Source) -> Iterator[str]:
             yield f"{source.path}:{number}: a path of one machine: {line.strip()[:100]}"
 
 
-def asserts(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Say whether a test can fail: by assert, pytest.raises/fail/warns, or a helper named check/assert/expect..."""
+def asserts(node: ast.AST, helpers: frozenset[str] = frozenset()) -> bool:
+    """Say whether this code can fail: by assert, raise, pytest.raises/fail/warns, or a call of one of `helpers`."""
     for part in ast.walk(node):
         if isinstance(part, ast.Assert | ast.Raise):
             return True
         if isinstance(part, ast.Call):
-            name = dotted(part.func).rsplit(".", 1)[-1] if dotted(part.func) else getattr(part.func, "attr", "")
-            if name in {"raises", "fail", "warns"} or re.match(r"_?(assert|check|expect|verify|must)", name):
+            name = part.func.attr if isinstance(part.func, ast.Attribute) else dotted(part.func)
+            if name in {"raises", "fail", "warns"} or name in helpers:
                 return True
     return False
+
+
+def asserting_helpers(sources: Iterable[Source]) -> frozenset[str]:
+    """Return the names of the tests' own helper functions that assert something, by themselves or by another one."""
+    bodies = [
+        (node.name, node)
+        for source in sources
+        if source.path.startswith("tests/")
+        for node in functions(source)
+        if not node.name.startswith("test_")
+    ]
+    found: frozenset[str] = frozenset()
+    while True:
+        grown = frozenset(name for name, node in bodies if asserts(node, found))
+        if grown == found:
+            return found
+        found = grown
 
 
 def idle_tests(source: Source) -> Iterator[str]:
     if not Path(source.path).name.startswith("test_"):
         return
     for node in functions(source):
-        if node.name.startswith("test_") and not asserts(node):
+        if node.name.startswith("test_") and not asserts(node, HELPERS):
             yield f"{source.path}:{node.lineno}: {node.name} asserts nothing"
 
 
@@ -186,6 +203,7 @@ def python_sources() -> list[Source]:
 
 
 SOURCES = python_sources()
+HELPERS = asserting_helpers(SOURCES)
 
 
 def test_there_are_files_to_judge() -> None:

@@ -26,7 +26,7 @@ VALIDATORS = {
     name: jsonschema_rs.validator_for(body_schema(EXAMPLES[name].type), validate_formats=True) for name in NAMES
 }
 FAKE_NAME = "Zyxelda Quorblethwaite"
-SECONDS = 5.0
+SECONDS = 2.0
 """Far above what any body takes, far below what a body that makes work explode would take."""
 
 
@@ -186,6 +186,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "just too deep": (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), "body-too-deep"),
     "many quotes": (b'{"a":"' + b'\\"' * 30_000, "body-not-json"),
     "many backslashes": (b'{"a":"' + b"\\" * 60_001, "body-not-json"),
+    "quotes behind brackets": (b"[" + b"[]," * 50 + b'"' + b'\\"' * 30_000, "body-not-json"),
+    "backslashes behind brackets": (b"[" + b"[]," * 50 + b'"' + b"\\" * 60_001, "body-not-json"),
+    "brackets in an open text": (b"[" + b"[]," * 50 + b'"' + b"[" * 60_000, "body-not-json"),
     "10 MB": (b'{"a":"' + b"x" * 10_000_000 + b'"}', "body-too-large"),
     "one byte too many": (b" " * MAX_BODY + b"1", "body-too-large"),
     "nothing in it": (b"{}", "field-missing"),

@@ -189,7 +189,7 @@ async def test_where_namespaces_are_refused_an_account_without_rights_runs_it(tm
     if origin == "system" and shutil.which("postgres") is None and not Path("/usr/lib/postgresql").is_dir():
         pytest.skip("no PostgreSQL is installed on this machine")
     folder = tmp_path / "home"
-    folder.mkdir(mode=0o700)  # as /root is: the account cannot pass
+    folder.mkdir(mode=0o700)  # as a home folder may be: the account cannot pass
     server = make(folder, isolation="account", origin=origin)
     try:
         async with server:

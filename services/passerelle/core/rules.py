@@ -69,9 +69,9 @@ class Rule:
     """One recorded state of a recognition.
 
     ``kind`` is the recognition's kind (``equivalency``, ``laddering`` ...) or ``denied``; ``outcome`` the outcome as
-    JSON values, None where ``reason`` says why no credit is given. ``from_index`` and ``to_index`` bound when the ledger
-    held this state (the end excluded, None is still). ``state`` is ``in-force``, ``denied`` or ``ended``; an ended rule
-    still holds for completions up to ``ended_on``.
+    JSON values, None where ``reason`` says why no credit is given. ``from_index`` and ``to_index`` bound when the
+    ledger held this state (the end excluded, None is still). ``state`` is ``in-force``, ``denied`` or ``ended``; an
+    ended rule still holds for completions up to ``ended_on``.
     """
 
     id: str

@@ -6,9 +6,11 @@ about a tenth of a second), so that a damaged cache mends itself.
 """
 
 import os
+import ssl
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest
 from importlib import resources
@@ -22,6 +24,8 @@ Progress = Callable[[str, int, int], None]
 _PARALLEL = 4
 _TRIES = 3
 _TIMEOUT_SECONDS = 60
+_TRUST_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_TRUST_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ def ensure_jars(folder: Path, jars: list[Jar], progress: Progress | None = None)
     if missing:
         with (
             tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch,
+            _machines_trust(),
             ThreadPoolExecutor(_PARALLEL, "passerelle-fetch") as pool,
         ):
             fetches = {pool.submit(_fetch, jar, Path(scratch), folder): jar for jar in missing}
@@ -107,6 +112,26 @@ def ensure_jars(folder: Path, jars: list[Jar], progress: Progress | None = None)
             finally:
                 pool.shutdown(cancel_futures=True)
     return [folder / jar.filename for jar in jars]
+
+
+@contextmanager
+def _machines_trust() -> Iterator[None]:
+    """Let downloads trust the certificates that this machine trusts, as an office's proxy may need.
+
+    The client library would otherwise know only its own list; what the user has set stays. Every jar is checked by
+    SHA-256 in any case.
+    """
+    if any(os.environ.get(name) for name in _TRUST_VARIABLES):
+        yield
+        return
+    given = [os.environ.get("SSL_CERT_FILE"), os.environ.get("PIP_CERT"), ssl.get_default_verify_paths().cafile]
+    bundle = next((path for path in [*given, *_TRUST_FILES] if path and os.access(path, os.R_OK)), None)
+    if bundle is not None:
+        os.environ[_TRUST_VARIABLES[0]] = bundle
+    try:
+        yield
+    finally:
+        os.environ.pop(_TRUST_VARIABLES[0], None)
 
 
 def _fetch(jar: Jar, scratch: Path, folder: Path) -> None:

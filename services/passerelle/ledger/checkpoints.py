@@ -149,7 +149,7 @@ async def verify_start(store: CheckpointStore, tails: TopicTails, vkey: Verifier
     """
     size = await store.size()
     stored = await store.latest(shown=False)
-    promised = _largest(await tails.checkpoints(), vkey)
+    promised = newest(await tails.checkpoints(), vkey)
     if stored is not None:
         await _require_root(store, stored.size, stored.root, size, "stored checkpoint")
     if promised is not None:
@@ -162,7 +162,8 @@ async def verify_start(store: CheckpointStore, tails: TopicTails, vkey: Verifier
     _LOG.info("the database holds what was promised", size=size, checkpoint=promised.size if promised else 0)
 
 
-def _largest(notes: Sequence[bytes], vkey: VerifierKey) -> Checkpoint | None:
+def newest(notes: Sequence[bytes], vkey: VerifierKey) -> Checkpoint | None:
+    """The largest of these checkpoint notes. Raises Fatal ``ledger-diverged`` where one is not the log's own."""
     checkpoints = []
     for note in notes:
         try:

@@ -58,6 +58,7 @@ class Prepared:
     raw: RawRecord
     signed: SignedStatement
     statement: Statement
+    stream: StreamId
     digest: bytes
     message: bytes
     checked: bool = False
@@ -65,11 +66,6 @@ class Prepared:
     refusal: Refused | None = None
     judged_at: int = 0
     needs: frozenset[str] = frozenset()
-
-    @property
-    def stream(self) -> StreamId:
-        """The stream that the statement is of."""
-        return self.statement.member, self.statement.family
 
 
 @dataclass(slots=True)

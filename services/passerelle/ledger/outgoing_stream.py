@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from passerelle.core.errors import Unavailable
+from passerelle.core.errors import Fatal, Unavailable
 from passerelle.events.topics import CHECKPOINT, FEED, TOPICS, inbox_spec
 from passerelle.ledger.outgoing_ports import Record
 from passerelle.runtime.config import KafkaConfig
@@ -102,7 +102,11 @@ class KafkaTails:
         found = []
         for record in await self._tail(FEED):
             headers = dict(record.headers)
-            found.append((int(headers["index"]), headers["entry"]))
+            try:
+                found.append((int(headers["index"]), headers["entry"]))
+            except (KeyError, ValueError):
+                what = "a record on the feed was not written by a ledger"
+                raise Fatal("ledger-diverged", what, where=f"{FEED} offset {record.offset}") from None
         return found
 
     async def _tail(self, topic: str) -> list[Any]:

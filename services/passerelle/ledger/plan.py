@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from passerelle.core.batch import SignedStatement
 from passerelle.core.decide import Accepted, Rejected
 from passerelle.core.entry import ACCEPTED, Entry, refused
 from passerelle.core.errors import code_info
@@ -16,7 +17,7 @@ from passerelle.core.statement import PUBLIC
 from passerelle.core.streams import StreamHead
 from passerelle.core.things import Effects
 from passerelle.core.tiles import grow
-from passerelle.ledger.model import CommitPlan, Prepared, RawRecord, Spent, SpentId, StreamId, Unverified
+from passerelle.ledger.model import CommitPlan, Prepared, Spent, SpentId, StreamId, Unverified
 from passerelle.ledger.view import PlanView
 
 HOUR_MS: Final = 3_600_000
@@ -40,8 +41,11 @@ class _Receipts:
         else:
             told = {"sequence": sequence, "index": spent.index, "outcome": "refused", "code": spent.code}
             piece = orjson.dumps(told | (spent.refusal or {}))
-        self.families.setdefault(family, [b'{"family":"%b","from":%d,"outcomes":[' % (family.encode(), sequence)])
-        self.families[family].append(piece)
+        parts = self.families.get(family)
+        if parts is None:
+            start = b'{"family":"%b","from":%d,"outcomes":[' % (family.encode(), sequence)
+            parts = self.families[family] = [start]
+        parts.append(piece)
         self.size += len(piece) + 1
 
     def value(self, size: int) -> bytes:
@@ -215,7 +219,7 @@ class PlanBuilder:
                 signed.statement,
                 signed.batch_signature,
                 signed.key_id,
-                encode_headers(item.raw),
+                encode_headers(signed),
                 signed.body,
             )
         )
@@ -232,7 +236,7 @@ class PlanBuilder:
             raw.partition,
             raw.offset,
             raw.key,
-            encode_headers(raw),
+            encode_headers(item.signed),
             raw.value,
         )
 
@@ -289,13 +293,11 @@ class PlanBuilder:
         )
 
 
-def encode_headers(raw: RawRecord) -> bytes:
-    """The headers as JSON: ``[[name, base64 value], ...]``, null for a header without value."""
-    return orjson.dumps(
-        [[name, None if value is None else base64.b64encode(value).decode()] for name, value in raw.headers]
-    )
+def encode_headers(signed: SignedStatement) -> bytes:
+    """The seven ingress headers as JSON: ``[[name, base64 value], ...]``. Others are of no use and may say anything."""
+    return orjson.dumps([[name, base64.b64encode(value).decode()] for name, value in signed.headers()])
 
 
-def decode_headers(headers: list[list[str | None]]) -> list[tuple[str, bytes | None]]:
+def decode_headers(headers: list[list[str]]) -> list[tuple[str, bytes | None]]:
     """What :func:`encode_headers` wrote, read."""
-    return [(str(name), None if value is None else base64.b64decode(value)) for name, value in headers]
+    return [(name, base64.b64decode(value)) for name, value in headers]

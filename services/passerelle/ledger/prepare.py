@@ -75,7 +75,7 @@ def prepare_one(raw: RawRecord, registry: Registry, verifier: Verifier, now_ms: 
     except (FormatError, SignatureInvalid) as error:
         return Unverified(raw, error.code, member)
     message = batch_message(statement.network, member, signed.batch_size, root)
-    item = Prepared(raw, signed, statement, digest(signed.statement), message)
+    item = Prepared(raw, signed, statement, (member, statement.family), digest(signed.statement), message)
     wrong = check_signature(item, registry, verifier)
     if wrong is not None:
         return Unverified(raw, wrong, member)
@@ -124,7 +124,8 @@ def restore(raw: RawRecord) -> Prepared:
     """A stored waiting event: it was verified before it was stored. Raises FormatError where the row was altered."""
     signed = from_kafka(raw.headers, raw.value)
     statement = parse_statement(signed.statement)
-    return Prepared(raw, signed, statement, digest(signed.statement), b"", checked=True)
+    stream = (statement.member, statement.family)
+    return Prepared(raw, signed, statement, stream, digest(signed.statement), b"", checked=True)
 
 
 class Preparer:

@@ -101,9 +101,9 @@ class Publisher:
             await self._forget()
             await self._topics.close()
 
-    async def _rest(self, pause: float, stopping: asyncio.Future[bool]) -> None:
+    async def _rest(self, pause: float, stopping: asyncio.Future[Any]) -> None:
         # After a failure the wake-ups of new commits must not shorten the back-off.
-        waits: set[asyncio.Future[bool]] = {stopping}
+        waits: set[asyncio.Future[Any]] = {stopping}
         woken = asyncio.ensure_future(self._woken.wait()) if self.failures == 0 else None
         if woken is not None:
             waits.add(woken)
@@ -119,7 +119,7 @@ class Publisher:
             more = await self.step()
         except Unavailable as error:
             self.failures += 1
-            pause = min(RETRY_LAST_S, RETRY_FIRST_S * 2 ** min(self.failures - 1, 10))
+            pause = min(RETRY_LAST_S, RETRY_FIRST_S * float(2 ** min(self.failures - 1, 10)))
             _LOG.warning("publishing failed", code=error.code, what=error.what, again_in_s=pause)
             await self._forget()
             return pause

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from passerelle.core.things import Dependency, Effects, Thing
 from passerelle.ledger.model import Loaded, Needs
@@ -17,7 +17,7 @@ class NotLoaded(Exception):
 
 
 class ThingCache:
-    """Things of earlier commits, least recently used out first. Right as long as one writer keeps it."""
+    """Things of earlier commits; what no plan read for longest goes first. Right as long as one writer keeps it."""
 
     __slots__ = ("_maximum", "_things")
 
@@ -27,10 +27,7 @@ class ThingCache:
 
     def get(self, key: str) -> Thing | None:
         """The thing, or None where it is not held here."""
-        thing = self._things.pop(key, None)
-        if thing is not None:
-            self._things[key] = thing
-        return thing
+        return self._things.get(key)
 
     def put(self, things: Iterable[Thing]) -> None:
         """Hold these as the latest."""
@@ -70,6 +67,10 @@ class PlanView:
                 else:
                     things[key] = thing
         return absent
+
+    def held(self) -> Iterator[Thing]:
+        """Every existing thing that the plan read or changed, in its latest state."""
+        return (thing for thing in self._things.values() if thing is not None)
 
     def take(self, needs: Needs, loaded: Loaded) -> None:
         """Take in what was asked for. What the plan changed meanwhile stands."""

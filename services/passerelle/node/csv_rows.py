@@ -21,7 +21,7 @@ MAX_HEADER: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """What is wrong with a row. ``row`` counts from 1, the header's; ``column`` is empty where the row as a whole is."""
+    """What is wrong with a row. ``row`` counts from 1, the header's; ``column`` is empty where it is the whole row."""
 
     row: int
     column: str

@@ -172,24 +172,19 @@ class Index:
                 history = RecognitionHistory(event.subject, data["receiver"])
                 self.recognitions[event.subject] = history
                 self.by_receiver.setdefault(history.receiver, []).append(event.subject)
+            earlier = [orjson.loads(state.raw) for _, state in history.states.upto(event.index)]
             history.states.add(event.index, RuleState(orjson.dumps(data)))
-            self._map_rule(event.subject, data)
+            self._map_rule(event.subject, data, earlier)
         elif step == "ended" and history is not None:
             before = history.states.at(event.index)
             if before is not None:
                 history.states.add(event.index, RuleState(before[1].raw, data["effective_on"]))
 
-    def _map_rule(self, rule: str, data: Mapping[str, Any]) -> None:
-        maps = ((self.by_leaf, set(leaves(data["sending"]))), (self.by_outcome, set(_outcomes(data))))
-        for mapped, names in maps:
-            for name in names:
-                known = mapped.setdefault(name, [])
-                # A revision comes right after or long after; looking at the whole list is what keeps it a set.
-                if rule not in known:
-                    known.append(rule)
-        older = data.get("supersedes")
-        if older is not None and rule not in self.superseding.setdefault(older["recognition"], []):
-            self.superseding[older["recognition"]].append(rule)
+    def _map_rule(self, rule: str, data: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> None:
+        """List the rule under all that it names and did not name in an earlier state."""
+        for mapped, names_of in ((self.by_leaf, _leaves), (self.by_outcome, _outcomes), (self.superseding, _older)):
+            for name in names_of(data) - {name for state in earlier for name in names_of(state)}:
+                mapped.setdefault(name, []).append(rule)
 
     def _achievement(self, achievement: str) -> AchievementHistory:
         found = self.achievements.get(achievement)
@@ -280,8 +275,17 @@ class Index:
         return find
 
 
-def _outcomes(data: Mapping[str, Any]) -> Iterator[str]:
-    return outcome_achievements(data.get("outcome"))
+def _leaves(data: Mapping[str, Any]) -> set[str]:
+    return set(leaves(data["sending"]))
+
+
+def _outcomes(data: Mapping[str, Any]) -> set[str]:
+    return set(outcome_achievements(data.get("outcome")))
+
+
+def _older(data: Mapping[str, Any]) -> set[str]:
+    older = data.get("supersedes")
+    return set() if older is None else {older["recognition"]}
 
 
 assert {row.kind for row in BY_NAME.values() if row.visibility == "public"} == {

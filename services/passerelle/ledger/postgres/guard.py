@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import asyncpg
 
@@ -28,7 +29,7 @@ async def guarded(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
     """
     try:
         async with pool.acquire(timeout=10) as connection:
-            yield connection
+            yield cast("asyncpg.Connection", connection)
     except _AWAY as error:
         raise Unavailable(
             "database-unavailable", f"PostgreSQL did not answer: {type(error).__name__}", where="ledger"

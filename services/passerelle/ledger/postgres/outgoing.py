@@ -23,6 +23,7 @@ from passerelle.ledger.outgoing_ports import (
 )
 from passerelle.ledger.postgres.guard import guarded
 from passerelle.ledger.postgres.pool import Pool
+from passerelle.ledger.postgres.tiles import read_tiles
 
 READ_MAX: Final = 4_000
 """Rows in one read."""
@@ -45,7 +46,8 @@ _INBOXES: Final = """
 SELECT member, number, kind, value, entry_index, type, sender, subject, body FROM (
     SELECT w.member, w.number, w.kind, w.value, w.entry_index, e.type, e.member AS sender, e.subject,
         CASE WHEN w.member = ANY (b.parties) THEN b.body END AS body,
-        sum(coalesce(octet_length(w.value), 4 * octet_length(b.body) / 3, 0)) OVER (ORDER BY w.place, w.member) AS bytes,
+        sum(coalesce(octet_length(w.value), 4 * octet_length(b.body) / 3, 0))
+            OVER (ORDER BY w.place, w.member) AS bytes,
         row_number() OVER (ORDER BY w.place, w.member) AS row
     FROM ledger.inbox_head h
     CROSS JOIN LATERAL (
@@ -59,6 +61,24 @@ SELECT member, number, kind, value, entry_index, type, sender, subject, body FRO
 WHERE row = 1 OR (row <= $2 AND bytes <= $3)
 ORDER BY member, number
 """
+
+
+# A published inbox record is fetched from its topic, and is kept here as long as it is there.
+_EXPIRED: Final = (
+    """
+    DELETE FROM ledger.inbox WHERE (member, number) IN (
+        SELECT i.member, i.number FROM ledger.inbox i JOIN ledger.inbox_head h USING (member)
+        WHERE i.created_at < $1 AND i.number <= h.published LIMIT $2)
+    """,
+    """
+    UPDATE ledger.refused_body SET body = NULL WHERE index IN (
+        SELECT index FROM ledger.refused_body WHERE arrived_at < $1 AND body IS NOT NULL LIMIT $2)
+    """,
+    """
+    UPDATE ledger.conflict SET body = NULL WHERE id IN (
+        SELECT id FROM ledger.conflict WHERE arrived_at < $1 AND body IS NOT NULL LIMIT $2)
+    """,
+)
 
 
 class OutgoingPostgres:
@@ -160,24 +180,13 @@ class OutgoingPostgres:
         return gone
 
 
-_EXPIRED: Final = (
-    # A published record is fetched from the topic, and was kept here as long as it is there.
-    "DELETE FROM ledger.inbox WHERE (member, number) IN (SELECT i.member, i.number FROM ledger.inbox i"
-    " JOIN ledger.inbox_head h USING (member) WHERE i.created_at < $1 AND i.number <= h.published LIMIT $2)",
-    "UPDATE ledger.refused_body SET body = NULL WHERE index IN (SELECT index FROM ledger.refused_body"
-    " WHERE arrived_at < $1 AND body IS NOT NULL LIMIT $2)",
-    "UPDATE ledger.conflict SET body = NULL WHERE id IN (SELECT id FROM ledger.conflict"
-    " WHERE arrived_at < $1 AND body IS NOT NULL LIMIT $2)",
-)
-
-
 async def _relax(connection: asyncpg.Connection) -> None:
     """A position that a crash forgets only makes some records be published twice, so the disk is not waited for."""
     await connection.execute("SET LOCAL synchronous_commit = off")
 
 
 def inbox_value(row: asyncpg.Record) -> bytes:
-    """The record's JSON: as stored, or for kind ``body`` made from the entry and the party body, if it is still held."""
+    """The record's JSON: as stored, or for kind ``body`` made from the entry and the party body, where it is held."""
     if row["kind"] != "body":
         return bytes(row["value"])
     return body_value(row["entry_index"], row["type"], row["sender"], row["subject"], row["body"])
@@ -194,29 +203,12 @@ class CheckpointPostgres:
             return int(await connection.fetchval("SELECT coalesce(max(size), 0) FROM ledger.head"))
 
     async def roots(self, sizes: Sequence[int]) -> dict[int, bytes]:
-        wanted = {(coord.level, coord.index) for size in sizes for coord in tiles_at(size)}
-        held = await self.tiles(wanted)
-        roots: dict[int, bytes] = {}
-        for size in sizes:
-            try:
-                roots[size] = root_at(size, lambda level, n: held.get((level, n), b"")) if size else EMPTY_ROOT
-            except FormatError as error:
-                raise Fatal(
-                    "ledger-diverged", f"the tiles do not hold the tree: {error.what}", where=error.where
-                ) from None
-        return roots
-
-    async def tiles(self, coords: set[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-        """Hashes of tiles by (level, index); what is not stored is left out."""
-        levels, numbers = [level for level, _ in coords], [n for _, n in coords]
-        async with guarded(self._pool) as connection:
-            rows = await connection.fetch(
-                "SELECT t.level, t.n, t.hashes FROM unnest($1::smallint[], $2::bigint[]) AS w (level, n)"
-                " JOIN ledger.tile t ON t.level = w.level AND t.n = w.n",
-                levels,
-                numbers,
-            )
-        return {(row["level"], row["n"]): row["hashes"] for row in rows}
+        held = await read_tiles(self._pool, {(coord.level, coord.index) for size in sizes for coord in tiles_at(size)})
+        try:
+            return {size: root_at(size, held) if size else EMPTY_ROOT for size in sizes}
+        except FormatError as error:
+            what = f"the tiles do not hold the tree: {error.what}"
+            raise Fatal("ledger-diverged", what, where=error.where) from None
 
     async def entry(self, index: int) -> bytes | None:
         async with guarded(self._pool) as connection:

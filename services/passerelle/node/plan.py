@@ -1,0 +1,136 @@
+"""What an import would do with a row: publish something new, publish a change, or nothing. Pure.
+
+The rules of each kind of file are in :mod:`passerelle.node.plan_public` and :mod:`passerelle.node.plan_learners`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from passerelle.core.catalogue import BY_NAME, EventType
+from passerelle.core.errors import Refused
+from passerelle.events.codec import check_data
+from passerelle.node.csv_forms import Form
+from passerelle.node.csv_rows import Row, RowError, from_refusal, row_error
+from passerelle.node.people import Person
+from passerelle.node.records import Mark, Record, RecordKeys
+from passerelle.runtime.ids import Ids
+
+Outcome = Literal["new", "changed", "unchanged"]
+
+
+class RowRefused(Exception):
+    """A row that could be read but not taken."""
+
+    def __init__(self, error: RowError) -> None:
+        super().__init__(error.code)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to publish. ``record`` and ``mark`` say which record becomes what once it is accepted."""
+
+    type: EventType
+    subject: str
+    data: Mapping[str, Any]
+    record: str | None = None
+    mark: Mark | None = None
+
+    @property
+    def thing(self) -> str:
+        """Key of the subject."""
+        return f"{self.type.kind}:{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A course result: it stays at home."""
+
+    record: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a row leads to, whole: its events, its records' new state, its learner, its course result."""
+
+    row: int
+    outcome: Outcome
+    events: tuple[NewEvent, ...] = ()
+    records: tuple[Record, ...] = ()
+    person: Person | None = None
+    result: Result | None = None
+
+
+@dataclass(slots=True)
+class Known:
+    """What the node knows before the rows at hand, loaded for them: records by key, things, latest versions."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    things: set[str] = field(default_factory=set)
+    versions: dict[str, int] = field(default_factory=dict)
+
+    def take(self, planned: Planned) -> None:
+        """Let the next rows see what this one does."""
+        for record in planned.records:
+            self.records[record.key] = record
+        for event in planned.events:
+            self.things.add(event.thing)
+            if isinstance(version := event.data.get("version"), int):
+                self.versions[event.thing] = version
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What must be loaded before rows can be planned: record keys and thing keys."""
+
+    records: frozenset[str]
+    things: frozenset[str]
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the rules of a row work with."""
+
+    form: Form
+    home: str
+    keys: RecordKeys
+    ids: Ids
+    known: Known
+
+    def record(self, kind: str, office_id: str) -> Record | None:
+        """The record of this office id."""
+        return self.known.records.get(self.keys.key(kind, office_id))
+
+    def refuse(self, row: Row, column: str, code: str, what: str, fix: str = "") -> RowRefused:
+        """The row as an error; raise it."""
+        return RowRefused(row_error(row.number, column, code, what, fix))
+
+    def event(self, row: Row, name: str, subject: str, data: Mapping[str, Any], record: Record) -> NewEvent:
+        """A checked event that makes ``record`` what it is. Raises RowRefused with the column that is wrong."""
+        found = BY_NAME[name]
+        try:
+            check_data(found, data)
+        except Refused as refused:
+            raise RowRefused(from_refusal(row.number, self.form, refused)) from None
+        return NewEvent(found, subject, data, record.key, record.current)
+
+    def latest(self, thing: str) -> int:
+        """The latest version known of a thing, 1 where none is."""
+        return self.known.versions.get(thing, 1)
+
+    def own_known(self, row: Row, kind: str, name: str, column: str) -> None:
+        """Refuse a reference into the own namespace to something that was never published here."""
+        key = f"{kind}:{name}"
+        if name.startswith(f"{self.home}/") and key not in self.known.things:
+            raise self.refuse(row, column, "reference-unknown", f"you have published no {kind} of this id")
+
+
+def standing(record: Record | None, content: str) -> Outcome:
+    """How a row with this content stands to its record; a refused record counts as never published."""
+    if record is None or record.current is None:
+        return "new" if record is None or record.accepted is None else "changed"
+    return "unchanged" if record.current.content == content else "changed"

@@ -1,0 +1,122 @@
+"""English and French: message catalogues, and numbers, money and dates as people write them in Canada."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any, Final
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_currency, format_decimal
+
+from passerelle.core.errors import code_info
+from passerelle.runtime.clock import as_datetime
+
+LANGUAGES: Final = ("en", "fr")
+_LOCALES: Final = {"en": "en_CA", "fr": "fr_CA"}
+_PLAIN: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+_ACCEPT: Final = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9-]{1,20})?\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?))?\s*")
+
+
+def preferred(accept_language: str) -> str:
+    """The language of an Accept-Language header (RFC 9110, section 12.5.4); English where neither is asked for."""
+    best, weight = LANGUAGES[0], 0.0
+    for part in accept_language[:500].split(","):
+        match = _ACCEPT.fullmatch(part)
+        if match and match[1].lower() in LANGUAGES:
+            q = float(match[2]) if match[2] else 1.0
+            if q > weight:
+                best, weight = match[1].lower(), q
+    return best
+
+
+class Catalogue:
+    """The messages of one language, with its ways of writing numbers and dates."""
+
+    def __init__(self, language: str, messages: Mapping[str, str]) -> None:
+        self.language = language
+        self.locale = _LOCALES[language]
+        self.messages = messages
+
+    def t(self, key: str, **values: Any) -> str:
+        """The message with its values put in. An unknown key is a defect (LookupError), found by the tests."""
+        return self.messages[key].format_map(values) if values else self.messages[key]
+
+    def n(self, key: str, count: int, **values: Any) -> str:
+        """The message for a count: ``<key>.one`` or ``<key>.other``, by the language's rule (French: 0 is singular)."""
+        one = count == 1 or (self.language == "fr" and count == 0)
+        return self.t(f"{key}.{'one' if one else 'other'}", n=self.number(count), **values)
+
+    def label(self, group: str, value: str) -> str:
+        """The label of a coded value, or the value itself where there is none: codes grow before the pages do."""
+        return self.messages.get(f"{group}.{value}", value)
+
+    def labels(self, group: str) -> dict[str, str]:
+        """All labels of a group by value."""
+        start = group + "."
+        return {key.removeprefix(start): text for key, text in self.messages.items() if key.startswith(start)}
+
+    def number(self, value: int | Decimal) -> str:
+        """A number with the language's separators."""
+        return str(format_decimal(value, locale=self.locale))
+
+    def quantity(self, text: str) -> str:
+        """An exact quantity: decimals in the language's form, a fraction as it is."""
+        return self.number(Decimal(text)) if _PLAIN.fullmatch(text) else text
+
+    def money(self, text: str) -> str:
+        """Canadian dollars, without cents where there are none."""
+        if not _PLAIN.fullmatch(text):
+            return f"{text} $"
+        value = Decimal(text)
+        if value == value.to_integral_value():
+            pattern = "¤#,##0" if self.language == "en" else "#,##0 ¤"
+            return str(format_currency(value, "CAD", pattern, locale=self.locale, currency_digits=False))
+        return str(format_currency(value, "CAD", locale=self.locale))
+
+    def date(self, text: str) -> str:
+        """An ISO date in words; what is no date comes back as it is."""
+        try:
+            return str(format_date(dt.date.fromisoformat(text), "d MMMM y", locale=self.locale))
+        except ValueError:
+            return text
+
+    def instant(self, instant_ms: int) -> str:
+        """Date and time in UTC, to the second."""
+        return str(format_datetime(as_datetime(instant_ms), "d MMM y, HH:mm:ss 'UTC'", locale=self.locale))
+
+    def short_instant(self, instant_ms: int) -> str:
+        """Date and time in UTC, to the minute."""
+        return str(format_datetime(as_datetime(instant_ms), "d MMM, HH:mm", locale=self.locale))
+
+    def jurisdictions(self, codes: Iterable[str]) -> str:
+        """Names of provinces, territories and countries, joined by commas."""
+        return ", ".join(self.label("jurisdiction", code) for code in codes)
+
+    def code(self, code: str) -> str:
+        """The title of an error or refusal code."""
+        info = code_info(code)
+        return info.title_fr if self.language == "fr" else info.title
+
+    def pick(self, texts: Mapping[str, str], default: str = "") -> str:
+        """The text in this language, else in any."""
+        return texts.get(self.language) or next(iter(texts.values()), default)
+
+    def pick_language(self, texts: Mapping[str, str]) -> str:
+        """The language of what :meth:`pick` gives, for the ``lang`` attribute; empty where it is the page's own."""
+        if not texts or self.language in texts:
+            return ""
+        return next(iter(texts))
+
+
+def load() -> dict[str, Catalogue]:
+    """The catalogues of all languages."""
+    folder = files("passerelle.portal") / "locales"
+    return {
+        language: Catalogue(language, json.loads((folder / f"{language}.json").read_text(encoding="utf-8")))
+        for language in LANGUAGES
+    }
