@@ -70,7 +70,7 @@ def present(*paths: str, examined: bool = False) -> Test:
 
 
 def framework_recognised(facts: Facts, scope: Scope) -> Finding:
-    """An alignment to a competency framework that its publisher states to be recognised by employers or a profession."""
+    """An alignment to a competency framework that its publisher states to be recognised."""
     evidence: list[int] = []
     refused: list[Reason] = []
     unknown: list[Reason] = []

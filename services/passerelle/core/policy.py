@@ -10,7 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from passerelle.core.clauses import Scope, Test, find_test
 from passerelle.core.errors import FormatError, NotFound, PasserelleError

@@ -93,8 +93,8 @@ class Recogniser:
     """Who recognises the achievement somewhere.
 
     ``group`` is ``employers``, ``professional-bodies`` or ``institutions``; ``ground`` is ``endorsement``,
-    ``professional-standing`` or ``rule``; ``how`` lists the kinds of endorsement or the recognition's kind; ``rule`` names
-    the recognition.
+    ``professional-standing`` or ``rule``; ``how`` lists the kinds of endorsement or the recognition's kind; ``rule``
+    names the recognition.
     """
 
     member: str
@@ -180,7 +180,7 @@ def _gaps(results: Iterable[ClauseResult]) -> tuple[Gap, ...]:
 
 
 def _grounds(facts: Facts) -> tuple[Ground, ...]:
-    """Red Seal: a Certificate of Qualification's endorsement, accepted by law where an apprenticeship authority awards it.
+    """Red Seal: accepted by law where an apprenticeship authority awards it, otherwise claimed without support.
 
     Source: Canadian Free Trade Agreement, chapter 7 (labour mobility), articles on certified workers.
     """

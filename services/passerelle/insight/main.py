@@ -8,18 +8,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
-
 from passerelle.core.errors import ConfigError
 from passerelle.events.topics import SUMMARY, TOPICS
 from passerelle.insight.config import InsightConfig
+from passerelle.insight.http import build_page
 from passerelle.insight.stream import Windows
-from passerelle.insight.windows import shown
 from passerelle.runtime.kafka import ensure_topics
-from passerelle.runtime.telemetry import configure_logging, health_app, serve_http
+from passerelle.runtime.telemetry import configure_logging, serve_http
 
 GENERATION_FILE = "generation"
 
@@ -53,7 +48,7 @@ class InsightService:
         self._windows = windows = Windows(self._config, generation)
         self._stack.push_async_callback(windows.stop)
         await windows.start()
-        port = await self._stack.enter_async_context(serve_http(self._page(windows), self._config.http))
+        port = await self._stack.enter_async_context(serve_http(build_page(windows), self._config.http))
         return {"http": f"http://{self._config.http.host}:{port}"}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -63,13 +58,6 @@ class InsightService:
     async def close(self) -> None:
         """Stop the page, then the application."""
         await self._stack.aclose()
-
-    def _page(self, windows: Windows) -> Starlette:
-        async def hourly(_request: Request) -> Response:
-            return JSONResponse({"position": windows.position, "rows": list(shown(windows.rows()))})
-
-        health = health_app(lambda: {"ready": True, "position": windows.position})
-        return Starlette(routes=[Route("/windows", hourly), Mount("/", health)])
 
 
 def build(config: InsightConfig, *, rebuild: bool = False) -> InsightService:

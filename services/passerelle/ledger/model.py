@@ -50,9 +50,10 @@ class RawRecord(NamedTuple):
 class Prepared:
     """A record whose form, hashes and signature were checked; decided by the sequencer.
 
-    ``checked``: the signature verified under the key of ``signed.key_id``; False while that key is unknown. ``event`` is
-    the body as read, ``refusal`` why it could not be; both are None before the body was read. ``judged_at`` is the
-    instant that the body's time was compared with; ``needs`` the keys of things that the decision will read.
+    ``checked``: the signature verified under the key of ``signed.key_id``; False while that key is unknown.
+    ``event`` is the body as read, ``refusal`` why it could not be; both are None before the body was read.
+    ``judged_at`` is the instant that the body's time was compared with; ``needs`` the keys of things that the decision
+    will read.
     """
 
     raw: RawRecord
@@ -88,7 +89,8 @@ class Batch:
     offsets: dict[Place, int] = field(default_factory=dict)
 
 
-class Spent(NamedTuple):
+@dataclass(slots=True)
+class Spent:
     """What stands at a spent number. ``code`` is None where accepted, ``refusal`` what the sender was told."""
 
     digest: bytes

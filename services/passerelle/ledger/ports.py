@@ -27,10 +27,10 @@ class Ingress(Protocol):
         Raises Fatal ``offset-out-of-range`` or ``topic-shape``, Unavailable.
         """
 
-    async def fetch(self, maximum: int, *, linger_s: float, idle_s: float) -> list[RawRecord]:
+    async def fetch(self, maximum: int, *, wait_s: float) -> list[RawRecord]:
         """At most ``maximum`` records, those of the member topic first, each partition in order.
 
-        Waits ``idle_s`` for a first record and then ``linger_s`` for more; an empty list when nothing came.
+        Waits up to ``wait_s`` for a first record, never for more; an empty list when nothing came.
         Raises Fatal ``offset-out-of-range``, Unavailable.
         """
 
@@ -59,6 +59,9 @@ class Store(Protocol):
 
     async def root_at(self, size: int) -> bytes:
         """Root of the tree of ``size``, from the stored tiles. Raises Unavailable, FormatError."""
+
+    async def close(self) -> None:
+        """Release the connection; may be called twice. Raises Unavailable."""
 
 
 class Inboxes(Protocol):

@@ -144,11 +144,10 @@ class Sequencer:
     def _place(self, item: Prepared) -> None:
         if not item.checked:
             # The key was unknown when the record was prepared; a member event before it may have listed it.
-            wrong = check_signature(item, self.registry, self._verifier)
-            if wrong is not None or not item.checked:
-                self._build.unverified(Unverified(item.raw, wrong or "key-unknown", item.statement.member))
+            wrong = self._check_late(item)
+            if wrong is not None:
+                self._build.unverified(Unverified(item.raw, wrong, item.statement.member))
                 return
-            read_body(item, self.accepted_at)
         statement, stream = item.statement, item.stream
         head = self.head_of(stream)
         found = place(head, statement, item.digest, lambda spent: self._spent_at(stream, spent).digest)
@@ -172,17 +171,26 @@ class Sequencer:
         else:
             self._park(item)
 
+    def _check_late(self, item: Prepared) -> str | None:
+        wrong = check_signature(item, self.registry, self._verifier)
+        if wrong is None and item.checked:
+            read_body(item, self.accepted_at)
+            return None
+        return wrong or "key-unknown"
+
     def _spent_at(self, stream: StreamId, sequence: int) -> Spent:
         place_of = (*stream, sequence)
         if place_of not in self._spent:
             raise NotLoaded(Needs(spent={place_of}))
         spent = self._spent[place_of]
         if spent is None:
-            raise Fatal("ledger-diverged", "a spent number of a stream has no entry", where="/".join(map(str, place_of)))
+            raise Fatal(
+                "ledger-diverged", "a spent number of a stream has no entry", where="/".join(map(str, place_of))
+            )
         return spent
 
     def _key_holds(self, item: Prepared, head: StreamHead) -> bool:
-        """Whether the key is the member's and valid at this position; else the record is nobody's, and its member told."""
+        """Whether the key is the member's and valid at this position; else the record is nobody's."""
         statement = item.statement
         verdict = self.registry.key_valid(
             statement.member, item.signed.key_id, self.accepted_at, statement.family, statement.sequence

@@ -73,26 +73,22 @@ class IngressStream:
                     where=name,
                 )
 
-    async def fetch(self, maximum: int, *, linger_s: float, idle_s: float) -> list[RawRecord]:
+    async def fetch(self, maximum: int, *, wait_s: float) -> list[RawRecord]:
         """As :class:`passerelle.ledger.ports.Ingress`."""
-        assert self._consumer is not None
-        loop = asyncio.get_running_loop()
         first = await self._poll(self._member, maximum, 0.0)
-        rest = await self._poll(self._others if first else [], maximum - len(first), 0.0 if first else idle_s)
-        # Without partitions named, a poll waits for any of them; member events still go to the front.
-        records = first + rest
+        if first:
+            return first + await self._poll(self._others, maximum - len(first), 0.0)
+        records = await self._poll([], maximum, wait_s)
         if not records:
-            await self._watch(loop.time())
-            return []
-        deadline = loop.time() + linger_s
-        while len(records) < maximum and (left := deadline - loop.time()) > 0:
-            records += await self._poll([], maximum - len(records), left)
+            await self._watch(asyncio.get_running_loop().time())
+        # What came while waiting may be of any topic; a sort keeps the order within each.
         return sorted(records, key=_member_first)
 
     async def _poll(self, partitions: list[TopicPartition], maximum: int, wait_s: float) -> list[RawRecord]:
         if maximum <= 0:
             return []
         assert self._consumer is not None
+        # Without partitions named, the client gives records of any.
         try:
             found = await self._consumer.getmany(*partitions, timeout_ms=int(wait_s * 1000), max_records=maximum)
         except OffsetOutOfRangeError as error:
@@ -123,7 +119,9 @@ class IngressStream:
         self._behind = behind
         if stuck:
             _LOG.warning("ingress stands still", partitions=[f"{item.topic}/{item.partition}" for item in stuck])
-            raise Unavailable("broker-unavailable", "the reader got no records although there are some", where=CLIENT_ID)
+            raise Unavailable(
+                "broker-unavailable", "the reader got no records although there are some", where=CLIENT_ID
+            )
 
     async def close(self) -> None:
         """As :class:`passerelle.ledger.ports.Ingress`."""
@@ -159,7 +157,7 @@ def _raw(record: ConsumerRecord) -> RawRecord:
 
 
 def _member_first(record: RawRecord) -> bool:
-    """Sorting key: False is before True, and a sort keeps the order of equals."""
+    """Sorting key: False comes before True."""
     return record.topic != _MEMBER
 
 

@@ -110,8 +110,8 @@ class PlanView:
             self._undepended.add(key)
             for on in self._by_dependent.pop(key, ()):
                 edges = self._edges[on]
-                for edge in [edge for edge in edges if edge[0] == key]:
-                    del edges[edge]
+                for gone in [edge for edge in edges if edge[0] == key]:
+                    del edges[gone]
         for edge in effects.dependencies:
             self._add(edge)
 

@@ -31,13 +31,12 @@ class RowRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event to publish. ``record`` and ``mark`` say which record becomes what once it is accepted."""
+    """An event to publish. ``marks``: which records become what once it is accepted; refused, they go back."""
 
     type: EventType
     subject: str
     data: Mapping[str, Any]
-    record: str | None = None
-    mark: Mark | None = None
+    marks: tuple[tuple[str, Mark], ...] = ()
 
     @property
     def thing(self) -> str:
@@ -109,14 +108,15 @@ class Desk:
         """The row as an error; raise it."""
         return RowRefused(row_error(row.number, column, code, what, fix))
 
-    def event(self, row: Row, name: str, subject: str, data: Mapping[str, Any], record: Record) -> NewEvent:
-        """A checked event that makes ``record`` what it is. Raises RowRefused with the column that is wrong."""
+    def event(self, row: Row, name: str, subject: str, data: Mapping[str, Any], *records: Record) -> NewEvent:
+        """A checked event that makes ``records`` what they are. Raises RowRefused with the column that is wrong."""
         found = BY_NAME[name]
         try:
             check_data(found, data)
         except Refused as refused:
             raise RowRefused(from_refusal(row.number, self.form, refused)) from None
-        return NewEvent(found, subject, data, record.key, record.current)
+        marks = tuple((record.key, record.current) for record in records if record.current is not None)
+        return NewEvent(found, subject, data, marks)
 
     def latest(self, thing: str) -> int:
         """The latest version known of a thing, 1 where none is."""

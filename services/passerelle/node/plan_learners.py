@@ -22,6 +22,9 @@ _STEP_COLUMNS: Final = {
 }
 
 
+_AWARD_COLUMNS: Final[tuple[str, ...]] = ("conferred_on", "achievement_version", "credits")
+
+
 def _person(row: Row) -> Person:
     own = row.own
     return Person(
@@ -108,7 +111,7 @@ def amendment(desk: Desk, row: Row) -> Planned:
     accepted = known.accepted if known is not None else None
     step_record = Record(key, "amendment", award.thing, Mark(digest), accepted)
     after = replace(award, current=replace(award.current, status=state))
-    event = desk.event(row, f"credential.{step}", award.subject, row.data, step_record)
+    event = desk.event(row, f"credential.{step}", award.subject, row.data, step_record, after)
     return Planned(row.number, outcome, (event,), (step_record, after))
 
 
@@ -117,9 +120,7 @@ def assessment(desk: Desk, row: Row) -> Planned:
     office_id, person = str(row.own["record_id"]), _person(row)
     name = str(row.own["achievement"])
     desk.own_known(row, "achievement", name, "achievement")
-    own = {
-        column: row.own[column] for column in ("conferred_on", "achievement_version", "credits") if column in row.own
-    }
+    own: dict[str, Any] = {column: row.own[column] for column in _AWARD_COLUMNS if column in row.own}
     content = {"achievement": name, **row.data, **({"award": own} if own else {})}
     known = desk.record("assessment", office_id)
     digest = desk.keys.content(content)

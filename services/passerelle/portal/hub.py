@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -106,17 +107,22 @@ class Hub:
         """Wait for the next publication or the close."""
         await self._wake.wait()
 
-    def enter(self) -> None:
-        """Count a client in. Raises PasserelleError ``too-many-watchers`` or ``service-stopping``."""
+    def check_room(self) -> None:
+        """Raises PasserelleError ``too-many-watchers`` or ``service-stopping`` where no client is taken now."""
         if self.closed:
             raise PasserelleError("service-stopping", "the portal is shutting down")
         if self.clients >= self._max_clients:
             raise PasserelleError("too-many-watchers", f"{self._max_clients} clients are connected already")
-        self.clients += 1
 
-    def leave(self) -> None:
-        """Count a client out."""
-        self.clients -= 1
+    @contextmanager
+    def present(self) -> Iterator[None]:
+        """Count a client while it is connected. Raises as :meth:`check_room`."""
+        self.check_room()
+        self.clients += 1
+        try:
+            yield
+        finally:
+            self.clients -= 1
 
 
 Read = Callable[[int, int], Awaitable[Sequence[FeedItem]]]

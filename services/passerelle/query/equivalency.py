@@ -115,16 +115,20 @@ class Equivalency:
         moment = await resolve(self._index, known_at, request.min_position, wait_s=wait_s)
         history = must_achievement(self._index, request.achievement, moment.size)
         size, index = moment.size, self._index
-        evidence = [messages.evidence_message(at, version.said, history.id) for at, version in history.versions.upto(size)]
+        evidence = [
+            messages.evidence_message(at, version.said, history.id) for at, version in history.versions.upto(size)
+        ]
         for line in (history.retired, history.endorsements, history.outcomes):
             evidence += [messages.evidence_message(at, said, history.id) for at, said in line.upto(size)]
         for at, demand in history.demand.upto(size):
-            said = index.reference("demand", demand, at + 1)
-            if said is not None:
-                evidence.append(messages.evidence_message(at, said, demand))
+            found = index.reference("demand", demand, at + 1)
+            if found is not None:
+                evidence.append(messages.evidence_message(*found, demand))
         return pb.GetAchievementResponse(
             achievement=self._achievement(history, size),
-            endorsements=[messages.endorsement_message(index, at, said) for at, said in history.endorsements.upto(size)],
+            endorsements=[
+                messages.endorsement_message(index, at, said) for at, said in history.endorsements.upto(size)
+            ],
             evidence=sorted(evidence, key=lambda one: one.index),
             position=moment.message(),
         )

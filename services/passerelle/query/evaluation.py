@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
+import structlog
+
+from passerelle.api.common.v1 import common_pb2
 from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
 from passerelle.core.errors import FormatError, PasserelleError
 from passerelle.core.expressions import Held, Tables, achievements_of
-from passerelle.core.grades import Grade, Scale, scale_from_data, well_known_scales
+from passerelle.core.grades import Scale, scale_from_data, well_known_scales
 from passerelle.core.quantity import CREDIT_SYSTEMS, Credits, parse_credits, parse_quantity, show_quantity
 from passerelle.core.rules import Request, Rule
 from passerelle.core.sending import held_from_data
@@ -19,6 +23,7 @@ from passerelle.query.equivalency import must_member
 from passerelle.query.index import Index
 from passerelle.query.moments import Moment, date_or, resolve
 
+_LOG = structlog.get_logger(__name__)
 MAX_LINES: Final = 500
 MATCHES: Final = {"match": pb.MATCH_MATCH, "maybe": pb.MATCH_MAYBE, "miss": pb.MATCH_MISS}
 
@@ -46,9 +51,10 @@ class Evaluation:
         lines = [self._held(line, number, moment.size) for number, line in enumerate(request.lines)]
         asked_on = date_or(request.valid_on, moment.date, "valid_on")
         rules, requests = self._rows(line.achievement for line in lines)
-        tables = self._tables({row for rows in rules.values() for row in rows}, lines, moment.size)
+        tables = self._tables((row for rows in rules.values() for row in rows), moment.size)
         asked = Asked(asked_on, request.receiver or None, moment.known_at, tables)
-        answers = evaluate_transcript(lines, rules, asked, requests_by_achievement=requests)
+        # What the core works on is immutable: in a thread a long transcript holds no other call up.
+        answers = await asyncio.to_thread(evaluate_transcript, lines, rules, asked, requests_by_achievement=requests)
         titles = messages.Titles(self._index, moment.size)
         for number, answer in enumerate(answers):
             for response in self._line(answer, number, request, moment, titles):
@@ -86,7 +92,7 @@ class Evaluation:
         rules = {name: index.with_superseding(index.by_leaf.get(name, ())) for name in names}
         return rules, {name: index.request_rows(name) for name in names}
 
-    def _tables(self, rules: Iterable[Rule], lines: Iterable[Held], size: int) -> Tables:
+    def _tables(self, rules: Iterable[Rule], size: int) -> Tables:
         """Scales in force at the position, and the published credits of what the rules name."""
         scales = well_known_scales()
         for scheme, said in self._index.references_of("scale", size):
@@ -96,3 +102,78 @@ class Evaluation:
         named = {name for rule in rules for name in achievements_of(rule.sending)}
         values = {name: value for name in named if (value := self._credits(name, size)) is not None}
         return Tables(scales=scales, credit_values=values)
+
+    def _scale(self, scheme: str, data: dict[str, Any]) -> Scale | None:
+        """A published scale; one that contradicts itself compares nothing."""
+        key = (scheme, int(data["version"]))
+        if key not in self._scales:
+            try:
+                self._scales[key] = scale_from_data(data)
+            except FormatError as error:
+                _LOG.warning("a published scale cannot be used", scheme=scheme, code=error.code)
+                self._scales[key] = None
+        return self._scales[key]
+
+    def _credits(self, achievement: str, size: int) -> Credits | None:
+        history = self._index.achievements.get(achievement)
+        found = None if history is None else history.versions.at(size)
+        amounts = () if found is None else found[1].data.get("credits") or ()
+        return parse_credits(amounts[0]) if amounts else None
+
+    def _line(
+        self,
+        answer: LineAnswer,
+        number: int,
+        request: pb.EvaluateRequest,
+        moment: Moment,
+        titles: messages.Titles,
+    ) -> Iterator[pb.EvaluateResponse]:
+        """The best rule of each receiver for a line, best receiver first; one miss where no rule concerns it."""
+        reference = request.lines[number].reference
+        best: dict[str, LineRule] = {}
+        for found in answer.rules:
+            best.setdefault(found.rule.receiver, found)
+        for receiver, found in best.items():
+            fix = dict.fromkeys(part.achievement for part in found.fix if part.achievement is not None)
+            yield pb.EvaluateResponse(
+                reference=reference,
+                line=number + 1,
+                receiver=receiver,
+                match=MATCHES[found.verdict],
+                rule=messages.rule_message(self._index, found.rule, titles),
+                reasons=messages.reason_messages(found.reasons),
+                smallest_fix=fix,
+                position=moment.message(),
+            )
+        if not best:
+            yield pb.EvaluateResponse(
+                reference=reference,
+                line=number + 1,
+                receiver=request.receiver,
+                match=MATCHES[answer.verdict],
+                reasons=messages.reason_messages(answer.reasons),
+                position=moment.message(),
+            )
+
+
+def _summary(answers: Iterable[LineAnswer], receiver: str) -> pb.EvaluateResponse.Summary:
+    """Lines by verdict; at one receiver also the credits of the rules that match, each rule once."""
+    counts = dict.fromkeys(MATCHES, 0)
+    totals: dict[str, Fraction] = {}
+    counted: set[str] = set()
+    for answer in answers:
+        counts[answer.verdict] += 1
+        if not receiver or answer.verdict != "match" or answer.rules[0].rule.id in counted:
+            continue
+        counted.add(answer.rules[0].rule.id)
+        for amount in messages.credits_of(answer.rules[0].rule.outcome):
+            value = totals.get(amount["system"], Fraction(0)) + parse_quantity(amount["value"])
+            totals[amount["system"]] = value
+    credits = [
+        common_pb2.CreditValue(value=show_quantity(totals[system]), system=system)
+        for system in CREDIT_SYSTEMS
+        if system in totals
+    ]
+    return pb.EvaluateResponse.Summary(
+        matched=counts["match"], maybe=counts["maybe"], missed=counts["miss"], credits=credits
+    )

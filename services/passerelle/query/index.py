@@ -68,6 +68,8 @@ class Index:
         self.by_member: dict[str, list[str]] = {}
         """Achievements of a member."""
         self.superseding: dict[str, list[str]] = {}
+        self.demand_for: dict[str, dict[str, None]] = {}
+        """Demand statements by the occupation that they have ever named."""
         self.requests_of: dict[str, list[str]] = {}
         self.unreadable: set[str] = set()
         """Recognitions that were accepted and that the core cannot evaluate."""
@@ -120,9 +122,8 @@ class Index:
         elif kind in self.references:
             said = Said(event.type, event.member, orjson.dumps(data))
             self.references[kind].setdefault(event.subject, Timeline()).add(event.index, said)
-            named = data.get("achievement") if kind == "demand" else None
-            if named is not None:
-                self._achievement(named).demand.add(event.index, event.subject)
+            if kind == "demand":
+                self._map_demand(event, data)
 
     def _apply_member(self, event: PublicEvent, data: Mapping[str, Any]) -> None:
         try:
@@ -148,6 +149,12 @@ class Index:
             history.endorsements.add(event.index, said)
         else:
             history.outcomes.add(event.index, said)
+
+    def _map_demand(self, event: PublicEvent, data: Mapping[str, Any]) -> None:
+        if "achievement" in data:
+            self._achievement(data["achievement"]).demand.add(event.index, event.subject)
+        if "occupation" in data:
+            self.demand_for.setdefault(data["occupation"], {})[event.subject] = None
 
     def _apply_request(self, event: PublicEvent, step: str, data: Mapping[str, Any]) -> None:
         if step == "requested":
@@ -209,6 +216,11 @@ class Index:
         record = self.registry.members.get(member)
         return () if record is None else record.jurisdictions
 
+    def kind(self, member: str) -> str:
+        """A member's kind; empty for an unknown one."""
+        record = self.registry.members.get(member)
+        return "" if record is None else record.kind
+
     def names(self, member: str) -> dict[str, str]:
         """A member's names by language; empty for an unknown one."""
         record = self.registry.members.get(member)
@@ -248,11 +260,10 @@ class Index:
         """All recorded states of the articulation requests about an achievement."""
         return [row for name in self.requests_of.get(achievement, ()) for row in self.requests[name].rows()]
 
-    def reference(self, kind: str, name: str, size: int) -> Said | None:
-        """The latest record of a framework, scale, policy, organisation, delegation or demand statement."""
+    def reference(self, kind: str, name: str, size: int) -> tuple[int, Said] | None:
+        """Index and event of the latest record of a framework, scale, policy, organisation, delegation or demand."""
         line = self.references[kind].get(name)
-        found = None if line is None else line.at(size)
-        return None if found is None else found[1]
+        return None if line is None else line.at(size)
 
     def references_of(self, kind: str, size: int) -> Iterator[tuple[str, Said]]:
         """Every record of a kind in a log of ``size`` entries."""

@@ -10,7 +10,7 @@ import orjson
 
 from passerelle.api.common.v1 import common_pb2
 from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
-from passerelle.core.reasons import REASONS, Reason
+from passerelle.core.reasons import Reason
 from passerelle.core.rules import Rule
 from passerelle.query.index import Index
 from passerelle.query.records import AchievementHistory, AchievementVersion, Said
@@ -28,11 +28,6 @@ def reason_message(reason: Reason) -> common_pb2.Reason:
 def reason_messages(reasons: Iterable[Reason]) -> list[common_pb2.Reason]:
     """Coded reasons, each once, in their order."""
     return [reason_message(reason) for reason in dict.fromkeys(reasons)]
-
-
-def known_reason(code: str) -> bool:
-    """Whether the table of reasons has the code."""
-    return code in REASONS
 
 
 def date_text(day: dt.date | None) -> str:

@@ -57,9 +57,7 @@ async def wait_for_size(index: Index, size: int, wait_s: float) -> None:
             ) from None
 
 
-async def resolve(
-    index: Index, known_at: common_pb2.KnownAt | None, min_position: int, *, wait_s: float
-) -> Moment:
+async def resolve(index: Index, known_at: common_pb2.KnownAt | None, min_position: int, *, wait_s: float) -> Moment:
     """The state that a request asks about; without ``known_at`` the head.
 
     Raises Unavailable ``position-not-reached``, PasserelleError ``not-settled``, FormatError ``argument-invalid``.

@@ -40,7 +40,13 @@ _ROLE = (
 _CHANGED = (
     "(" + _CASE + " WHERE kind = 'transfer' AND data ->> '{role}' = $1 AND changed >= $2 ORDER BY changed LIMIT $3)"
 )
-_BROKEN = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+_BROKEN = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+)
 
 
 def _translated(error: BaseException) -> Unavailable:
@@ -96,7 +102,9 @@ class _Cases:
         return [CaseRow(*row) for row in rows]
 
     async def changed(self, member: str, first: int, limit: int) -> list[CaseRow]:
-        sql = " UNION ".join(_CHANGED.format(role=role) for role in ("sender", "receiver")) + " ORDER BY changed LIMIT $3"
+        sql = (
+            " UNION ".join(_CHANGED.format(role=role) for role in ("sender", "receiver")) + " ORDER BY changed LIMIT $3"
+        )
         return [CaseRow(*row) for row in await self._connection.fetch(sql, member, first, limit)]
 
     async def dependents(self, on: str, member: str, limit: int) -> list[DependentRow]:

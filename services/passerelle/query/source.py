@@ -74,7 +74,9 @@ class Follower:
     def _check(self, head: Head) -> None:
         if head.network != self._network:
             raise ConfigError(
-                "config-mismatch", "The ledger's database is another network's than the one configured.", where="network"
+                "config-mismatch",
+                "The ledger's database is another network's than the one configured.",
+                where="network",
             )
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -1,4 +1,4 @@
-"""Errors of the database client as the typed errors of the ports."""
+"""A connection for a few statements, with the client's errors as the ledger's own."""
 
 from __future__ import annotations
 
@@ -8,29 +8,15 @@ from typing import cast
 
 import asyncpg
 
-from passerelle.core.errors import Unavailable
+from passerelle.ledger.postgres.errors import translated
+from passerelle.ledger.postgres.pool import Pool
 
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-)
+ACQUIRE_TIMEOUT_S = 10.0
 
 
 @asynccontextmanager
-async def guarded(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
-    """A connection for a few statements; what may pass by itself becomes Unavailable ``database-unavailable``.
-
-    Errors of any other class are defects of ours and pass through.
-    """
-    try:
-        async with pool.acquire(timeout=10) as connection:
+async def guarded(pool: Pool) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the pool. Raises Unavailable where PostgreSQL does not answer, as the ports promise."""
+    with translated("ledger"):
+        async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
             yield cast("asyncpg.Connection", connection)
-    except _AWAY as error:
-        raise Unavailable(
-            "database-unavailable", f"PostgreSQL did not answer: {type(error).__name__}", where="ledger"
-        ) from error

@@ -1,0 +1,34 @@
+"""Prometheus metrics of the ledger's loop."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from passerelle.ledger.model import CommitPlan
+from passerelle.ledger.parking import Parking
+
+ENTRIES = Counter("passerelle_ledger_entries", "Entries logged.", ["family", "outcome"])
+UNVERIFIED = Counter("passerelle_ledger_unverified", "Records that verify under no key of the member they name.")
+CONFLICTS = Counter("passerelle_ledger_conflicts", "Statements kept as evidence of a stream taken two ways.")
+RELOADS = Counter("passerelle_ledger_reloads", "Times the loop began again from the database.")
+COMMIT_SECONDS = Histogram(
+    "passerelle_ledger_commit_seconds",
+    "Duration of one transaction.",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+SIZE = Gauge("passerelle_ledger_size", "Entries in the log.")
+WAITING = Gauge("passerelle_ledger_waiting", "Events that wait for an earlier number or a thing of another stream.")
+STALLED = Gauge("passerelle_ledger_stalled", "Streams with a number missing for more than five minutes.")
+CLOCK_BEHIND = Gauge("passerelle_ledger_clock_behind_seconds", "How far the clock is behind the last entry.")
+
+
+def count(plan: CommitPlan, parking: Parking) -> None:
+    """Take a commit into the metrics."""
+    for (_, family), (accepted, refused) in plan.volume.items():
+        ENTRIES.labels(family, "accepted").inc(accepted)
+        ENTRIES.labels(family, "refused").inc(refused)
+    UNVERIFIED.inc(len(plan.unverified))
+    CONFLICTS.inc(len(plan.conflicts))
+    SIZE.set(plan.size)
+    WAITING.set(parking.count)
+    STALLED.set(len(parking.stalled(plan.accepted_at)))

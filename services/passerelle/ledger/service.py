@@ -1,0 +1,226 @@
+"""The ledger's loop: take a batch, decide, commit, tell; and begin again from the database after any failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import structlog
+
+from passerelle.core.errors import Fatal, Unavailable
+from passerelle.core.registry import Registry, from_snapshot
+from passerelle.ledger import metrics
+from passerelle.ledger.config import LedgerConfig
+from passerelle.ledger.intake import Intake
+from passerelle.ledger.model import Batch, CommitPlan, Head, Limits
+from passerelle.ledger.ports import Checkpoints, Inboxes, Ingress, Store
+from passerelle.ledger.prepare import Preparer
+from passerelle.ledger.sequencer import Sequencer
+from passerelle.runtime.clock import Clock
+
+TICK_S: Final = 0.5
+"""How often time-outs are looked at and the floor is raised while no event comes."""
+CLOCK_ALARM_MS: Final = 5_000
+BACK_OFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Waits before beginning again after a server was away; the last one repeats."""
+IN_THREAD: Final = 64
+"""From this many events on the decisions are made in a thread, so that the event loop goes on serving."""
+_LOG = structlog.get_logger(__name__)
+
+
+class LedgerService:
+    """The one writer. Everything in memory is thrown away and loaded again when a commit or a server fails."""
+
+    def __init__(self, config: LedgerConfig, store: Store, ingress: Ingress, inboxes: Inboxes, clock: Clock) -> None:
+        self._config = config
+        self._store = store
+        self._ingress = ingress
+        self._inboxes = inboxes
+        self._clock = clock
+        self._preparer = Preparer(config.verify_threads)
+        self._limits = Limits(park_max=config.park_max, reference_wait_ms=int(config.reference_wait_s * 1000))
+        self._sequencer: Sequencer | None = None
+        self._head: Head | None = None
+        self._registry: Registry | None = None
+        self._wake: Callable[[int], None] = lambda _size: None
+        self._loaded = False
+        self._behind = False
+        self._failures = 0
+
+    @property
+    def head(self) -> Head:
+        """The committed head. Raises Fatal before :meth:`start`."""
+        if self._head is None:
+            raise Fatal("service-stopping", "the ledger has not been loaded yet")
+        return self._head
+
+    @property
+    def registry(self) -> Registry:
+        """The registry as committed; not to be changed."""
+        if self._registry is None:
+            raise Fatal("service-stopping", "the ledger has not been loaded yet")
+        return self._registry
+
+    def health(self) -> Mapping[str, Any]:
+        """For probes: ready while loaded and reading."""
+        if self._head is None or self._sequencer is None:
+            return {"ready": False, "state": "loading"}
+        parking = self._sequencer.parking
+        return {
+            "ready": self._loaded,
+            "state": "active" if self._loaded else "reloading",
+            "size": self._head.size,
+            "generation": self._head.generation,
+            "waiting": parking.count,
+            "stalled": len(parking.stalled(self._sequencer.accepted_at)),
+            "clock_behind": self._behind,
+        }
+
+    async def start(self, *, checkpoints: Checkpoints | None = None, wake: Callable[[int], None] | None = None) -> None:
+        """Load, and hold the log against its newest public checkpoint. ``wake`` is called after each commit.
+
+        Raises Fatal ``checkpoint-behind`` (the database lacks entries that were promised) or ``ledger-diverged`` (it
+        has others), Unavailable.
+        """
+        self._wake = wake or self._wake
+        await self._load()
+        promised = await checkpoints.latest() if checkpoints is not None else None
+        if promised is None:
+            return
+        if promised.size > self.head.size:
+            raise Fatal(
+                "checkpoint-behind",
+                f"the database holds {self.head.size} entries, a published checkpoint promises {promised.size}",
+                where="database",
+                fix="restore a newer backup of the database; nothing is signed or decided until then",
+            )
+        if await self._store.root_at(promised.size) != promised.root:
+            raise Fatal(
+                "ledger-diverged",
+                f"the database's tree differs from the published checkpoint of size {promised.size}",
+                where="database",
+            )
+
+    async def _load(self) -> None:
+        self._loaded = False
+        state = await self._store.load()
+        self._sequencer = Sequencer(
+            state, self._limits, verifier=self._preparer.verifier, things_cached=self._config.things_cached
+        )
+        self._head = state.head
+        self._registry = from_snapshot(state.registry.snapshot())
+        # A crash between the creation of the first topics and now is made good here.
+        await self._inboxes.ensure(list(state.registry.members))
+        await self._ingress.open(state.offsets)
+        self._loaded = True
+        metrics.SIZE.set(state.head.size)
+        self._wake(state.head.size)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop``. Servers that are away are waited for; raises Fatal for what must not go on."""
+        while not stop.is_set():
+            try:
+                if not self._loaded:
+                    await self._load()
+                await self._pump(stop)
+            except Unavailable as error:
+                self._loaded = False
+                self._failures += 1
+                _LOG.warning("begins again from the database", code=error.code, what=error.what, where=error.where)
+                metrics.RELOADS.inc()
+                await _pause(stop, BACK_OFF_S[min(self._failures, len(BACK_OFF_S)) - 1])
+
+    async def _pump(self, stop: asyncio.Event) -> None:
+        """Collect, decide and commit until ``stop`` or an error."""
+        intake = Intake(
+            self._ingress,
+            self._preparer,
+            self._clock,
+            maximum=self._config.batch_max,
+            linger_s=self._config.linger_ms / 1000,
+        )
+        sequencer = self._sequencer
+        assert sequencer is not None
+        filling = asyncio.create_task(intake.fill(lambda: sequencer.registry))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                taking = asyncio.create_task(intake.take(TICK_S))
+                await asyncio.wait({taking, filling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not taking.done():
+                    taking.cancel()
+                    await asyncio.wait({taking})
+                if filling.done():
+                    filling.result()
+                if taking.done() and not taking.cancelled():
+                    await self._step(sequencer, taking.result())
+        finally:
+            for task in (filling, stopping):
+                task.cancel()
+            await asyncio.wait({filling, stopping})
+
+    async def _step(self, sequencer: Sequencer, batch: Batch) -> None:
+        """One commit, or at least a raised floor."""
+        now = self._clock.now_ms()
+        self._watch_clock(sequencer.accepted_at - now)
+        plan = await self._decide(sequencer, batch, now)
+        if plan.empty:
+            sequencer.accepted_at = max(sequencer.accepted_at, now)
+            if sequencer.accepted_at > self.head.floor:
+                await self._store.raise_floor(sequencer.size, sequencer.accepted_at)
+                self.head.floor = sequencer.accepted_at
+            return
+        if plan.admitted:
+            # Before the commit: whoever is in the registry has an inbox to be told in.
+            await self._inboxes.ensure(plan.admitted)
+        with metrics.COMMIT_SECONDS.time():
+            await self._store.commit(plan)
+        self._committed(plan)
+
+    async def _decide(self, sequencer: Sequencer, batch: Batch, now: int) -> CommitPlan:
+        threaded = len(batch.items) >= IN_THREAD
+        sequencer.begin(batch, now)
+        while True:
+            needs = await asyncio.to_thread(sequencer.advance) if threaded else sequencer.advance()
+            if needs is None:
+                break
+            sequencer.take(needs, await self._store.answer(needs))
+        return await asyncio.to_thread(sequencer.finish) if threaded else sequencer.finish()
+
+    def _committed(self, plan: CommitPlan) -> None:
+        head = self.head
+        head.size, head.accepted_at, head.peaks = plan.size, plan.accepted_at, plan.peaks
+        head.floor = max(head.floor, plan.accepted_at)
+        if plan.registry is not None:
+            self._registry = from_snapshot(plan.registry)
+        self._failures = 0
+        assert self._sequencer is not None
+        metrics.count(plan, self._sequencer.parking)
+        self._wake(plan.size)
+
+    def _watch_clock(self, behind_ms: int) -> None:
+        """A clock behind the log is an alarm and no stop: instants stand still until it has caught up."""
+        behind = behind_ms > CLOCK_ALARM_MS
+        metrics.CLOCK_BEHIND.set(max(behind_ms, 0) / 1000)
+        if behind and not self._behind:
+            _LOG.error("the clock is behind the log", code="clock-behind", seconds=behind_ms / 1000)
+        self._behind = behind
+
+    async def close(self) -> None:
+        """Release threads and connections; may be called twice."""
+        self._loaded = False
+        self._preparer.close()
+        await self._ingress.close()
+        try:
+            await self._store.close()
+        except Unavailable as error:
+            _LOG.warning("the database connection did not close cleanly", code=error.code)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but no longer than until ``stop``."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,167 @@
+"""What comes in from Kafka, read strictly: inbox records, feed records, registry records.
+
+The topics are written by the ledger alone, yet every record is checked for its form before anything is believed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from passerelle.core.catalogue import EVENT_TYPES
+from passerelle.core.entry import parse_entry
+from passerelle.core.errors import FormatError
+from passerelle.core.statement import FAMILIES
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRecord:
+    """One numbered record of the inbox; ``value`` is its JSON object."""
+
+    number: int
+    kind: str
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The ledger's answer to one of our events: its log index, and why it was refused."""
+
+    family: str
+    sequence: int
+    index: int
+    accepted: bool
+    code: str = ""
+    field: str = ""
+    what: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartyBody:
+    """A body about one learner that this member may read."""
+
+    index: int
+    type: str
+    member: str
+    subject: str
+    body: bytes
+
+    @property
+    def thing(self) -> str:
+        """Key of the subject."""
+        return f"{EVENT_TYPES[self.type].kind}:{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """One index of the log. ``thing`` is empty where the body is not public, or the event was refused."""
+
+    index: int
+    thing: str = ""
+    version: int | None = None
+
+
+def _bad(what: str, where: str) -> FormatError:
+    return FormatError("line-malformed", what, where=where)
+
+
+def header(headers: Iterable[tuple[str, bytes]], name: str) -> str:
+    """The text of a header. Raises FormatError ``header-missing``."""
+    for found, value in headers:
+        if found == name:
+            return value.decode("ascii", "replace")
+    raise FormatError("header-missing", "the record lacks a header", where=name)
+
+
+def _number(headers: Iterable[tuple[str, bytes]], name: str) -> int:
+    text = header(headers, name)
+    if not text.isascii() or not text.isdigit():
+        raise FormatError("header-malformed", "the header is not a number", where=name)
+    return int(text)
+
+
+def read_inbox(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> InboxRecord:
+    """An inbox record of Kafka. Raises FormatError."""
+    pairs = list(headers)
+    return inbox_record(_number(pairs, "inbox-number"), header(pairs, "kind"), value or b"")
+
+
+def inbox_record(number: int, kind: str, value: bytes) -> InboxRecord:
+    """An inbox record from its parts. Raises FormatError ``line-malformed``."""
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        raise _bad("the inbox record is not JSON", f"inbox {number}") from None
+    if not isinstance(found, dict):
+        raise _bad("the inbox record is not an object", f"inbox {number}")
+    return InboxRecord(number, kind, found)
+
+
+def answers(record: InboxRecord) -> list[Answer]:
+    """The outcomes in a receipts record. Raises FormatError ``line-malformed``."""
+    found = []
+    try:
+        for stream in record.value["streams"]:
+            if stream["family"] not in FAMILIES:
+                raise _bad("the receipt is of no known family", f"inbox {record.number}")
+            for item in stream["outcomes"]:
+                texts = {name: str(item[name]) for name in ("code", "field", "what", "fix") if item.get(name)}
+                accepted = {"accepted": True, "refused": False}[item["outcome"]]
+                found.append(Answer(stream["family"], int(item["sequence"]), int(item["index"]), accepted, **texts))
+    except (KeyError, TypeError, ValueError):
+        raise _bad("the receipt does not have its form", f"inbox {record.number}") from None
+    return found
+
+
+def party_body(record: InboxRecord) -> PartyBody:
+    """The body in a body record. Raises FormatError ``line-malformed``."""
+    value = record.value
+    try:
+        body = base64.b64decode(value["body"], validate=True)
+        known = EVENT_TYPES[value["type"]].full
+        return PartyBody(int(value["index"]), known, str(value["member"]), str(value["subject"]), body)
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        raise _bad("the body record does not have its form", f"inbox {record.number}") from None
+
+
+def read_feed(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> FeedEvent:
+    """One record of the feed. Raises FormatError."""
+    pairs = list(headers)
+    index = _number(pairs, "index")
+    if not value:
+        return FeedEvent(index)
+    entry = parse_entry(header(pairs, "entry").encode("ascii"))
+    if not entry.accepted:
+        return FeedEvent(index)
+    try:
+        body = orjson.loads(value)
+        kind = EVENT_TYPES[body["type"]].kind
+        version = body["data"].get("version")
+        return FeedEvent(index, f"{kind}:{body['subject']}", version if isinstance(version, int) else None)
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        raise _bad("the feed record does not have its form", f"feed {index}") from None
+
+
+def signing_keys(record: Mapping[str, Any] | None, now_ms: int) -> dict[str, bytes]:
+    """The keys that a member may sign with now, by id, as its registry record says; none for a member not in force."""
+    if record is None or record.get("status") != "active":
+        return {}
+    found = {}
+    for key in record.get("keys", ()):
+        started = key.get("valid_from") is None or key["valid_from"] <= now_ms
+        ended = key.get("valid_to") is not None and key["valid_to"] <= now_ms
+        if key.get("use") == "sign" and key.get("removed_index") is None and started and not ended:
+            found[str(key["key_id"])] = bytes.fromhex(key["public_key"])
+    return found
+
+
+def known_keys(record: Mapping[str, Any] | None) -> dict[str, bytes]:
+    """Every key that a member ever signed with, by id: for receipts, whose entries are from then."""
+    keys = record.get("keys", ()) if record is not None else ()
+    return {str(key["key_id"]): bytes.fromhex(key["public_key"]) for key in keys if key.get("use") == "sign"}

@@ -1,0 +1,216 @@
+"""Imports, drafts, and their release under the streams' row locks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import orjson
+
+from passerelle.core.signature import Signer
+from passerelle.core.streams import StreamHead
+from passerelle.node.outbox import Draft, Released, release
+from passerelle.node.people import Learner
+from passerelle.node.plan import Known, Wanted
+from passerelle.node.ports import Writes
+from passerelle.node.postgres.session import WORK, Connection, Part, session
+from passerelle.node.records import Mark, Record
+
+RELEASE_MAX: Final = 4096
+_IMPORT_LOCK: Final = 0x696D_706F
+_READY: Final = """
+SELECT d.* FROM node.draft d
+WHERE NOT EXISTS (SELECT 1 FROM node.draft e WHERE e.thing = d.thing AND e.id < d.id)
+  AND NOT EXISTS (
+    SELECT 1 FROM unnest(d.needs) AS n (key)
+    WHERE NOT EXISTS (SELECT 1 FROM node.seen s WHERE s.key = n.key)
+      AND NOT EXISTS (
+        SELECT 1 FROM node.outbox o
+        WHERE o.thing = n.key AND o.family = d.family AND o.outcome IS DISTINCT FROM 'refused')
+      AND NOT EXISTS (SELECT 1 FROM node.member m WHERE n.key = 'member:' || m.member))
+ORDER BY d.id LIMIT $1
+"""
+_KNOWN_THINGS: Final = """
+SELECT key, max(version) AS version FROM (
+    SELECT s.key, s.version FROM node.seen s WHERE s.key = ANY($1)
+    UNION ALL
+    SELECT r.thing, (r.current ->> 'version')::bigint FROM node.record r
+    WHERE r.thing = ANY($1) AND r.current IS NOT NULL
+    UNION ALL
+    SELECT o.thing, NULL FROM node.outbox o WHERE o.thing = ANY($1) AND o.outcome IS DISTINCT FROM 'refused'
+    UNION ALL
+    SELECT d.thing, NULL FROM node.draft d WHERE d.thing = ANY($1)
+) AS found GROUP BY key
+"""
+
+
+def as_record(row: Mapping[str, Any]) -> Record:
+    """A row of node.record."""
+    return Record(
+        row["key"],
+        row["kind"],
+        row["thing"],
+        Mark(**row["current"]) if row["current"] is not None else None,
+        Mark(**row["accepted"]) if row["accepted"] is not None else None,
+        str(row["learner"]) if row["learner"] is not None else None,
+        row["person"],
+    )
+
+
+def as_learner(row: Mapping[str, Any]) -> Learner:
+    """A row of node.learner that was not erased."""
+    return Learner(
+        str(row["id"]), row["number_key"], row["match_key"], row["birth_key"], row["wrapped_key"], row["details"]
+    )
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+async def insert_drafts(connection: Connection, drafts: Sequence[Draft], now_ms: int) -> None:
+    """Store drafts in order and wake the release."""
+    if not drafts:
+        return
+    await connection.executemany(
+        "INSERT INTO node.draft (family, type, subject, thing, visibility, body, needs, marks, created_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        [
+            (
+                draft.family, draft.type, draft.subject, draft.thing, draft.visibility, draft.body, list(draft.needs),
+                [{"record": record, "mark": mark} for record, mark in draft.marks], now_ms,
+            )
+            for draft in drafts
+        ],
+    )  # fmt: skip
+    await connection.execute("SELECT pg_notify($1, '')", WORK)
+
+
+async def upsert_learners(connection: Connection, learners: Sequence[Learner]) -> None:
+    """Store learners, new or changed."""
+    await connection.executemany(
+        "INSERT INTO node.learner (id, number_key, match_key, birth_key, wrapped_key, details)"
+        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET number_key = excluded.number_key,"
+        " match_key = excluded.match_key, birth_key = excluded.birth_key, details = excluded.details",
+        [(one.id, one.number_key, one.match_key, one.birth_key, one.wrapped_key, one.details) for one in learners],
+    )
+
+
+class PostgresChunk:
+    """One transaction of an import."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def load(self, wanted: Wanted) -> Known:
+        """See :class:`passerelle.node.ports.ImportChunk`."""
+        records = await self._connection.fetch("SELECT * FROM node.record WHERE key = ANY($1)", list(wanted.records))
+        things = await self._connection.fetch(_KNOWN_THINGS, list(wanted.things))
+        return Known(
+            {row["key"]: as_record(row) for row in records},
+            {row["key"] for row in things},
+            {row["key"]: row["version"] for row in things if row["version"] is not None},
+        )
+
+    async def learners(self, number_keys: Sequence[str]) -> dict[str, Learner]:
+        """See :class:`passerelle.node.ports.ImportChunk`."""
+        rows = await self._connection.fetch(
+            "SELECT * FROM node.learner WHERE number_key = ANY($1) AND wrapped_key IS NOT NULL", list(number_keys)
+        )
+        return {row["number_key"]: as_learner(row) for row in rows}
+
+    async def write(self, writes: Writes, now_ms: int) -> None:
+        """See :class:`passerelle.node.ports.ImportChunk`."""
+        await upsert_learners(self._connection, writes.learners)
+        await self._connection.executemany(
+            "INSERT INTO node.record (key, kind, thing, current, accepted, learner, person)"
+            " VALUES ($1, $2, $3, $4::text::jsonb, $5::text::jsonb, $6, $7) ON CONFLICT (key) DO UPDATE SET"
+            " thing = excluded.thing, current = excluded.current, learner = coalesce(excluded.learner, record.learner),"
+            " person = coalesce(excluded.person, record.person)",
+            [
+                (
+                    record.key, record.kind, record.thing,
+                    _json(record.current and record.current.as_dict()),
+                    _json(record.accepted and record.accepted.as_dict()),
+                    record.learner, record.person,
+                )
+                for record in writes.records
+            ],
+        )  # fmt: skip
+        await self._connection.executemany(
+            "INSERT INTO node.result (record, learner, details) VALUES ($1, $2, $3)"
+            " ON CONFLICT (record) DO UPDATE SET learner = excluded.learner, details = excluded.details",
+            [(one.record, one.learner, one.details) for one in writes.results],
+        )
+        await insert_drafts(self._connection, writes.drafts, now_ms)
+
+
+class Drafts(Part):
+    """See :class:`passerelle.node.ports.DraftStore`."""
+
+    @asynccontextmanager
+    async def import_chunk(self) -> AsyncIterator[PostgresChunk]:
+        """See :class:`passerelle.node.ports.DraftStore`."""
+        async with session(self._pool, transaction=True) as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _IMPORT_LOCK)
+            yield PostgresChunk(connection)
+
+    async def add_drafts(self, drafts: Sequence[Draft], now_ms: int) -> None:
+        """See :class:`passerelle.node.ports.DraftStore`."""
+        async with session(self._pool, transaction=True) as connection:
+            await insert_drafts(connection, drafts, now_ms)
+
+    async def release_ready(self, signer: Signer, *, network: str, member: str, now_ms: int) -> int:
+        """See :class:`passerelle.node.ports.DraftStore`."""
+        async with session(self._pool, transaction=True) as connection:
+            streams = await connection.fetch("SELECT family, sequence, digest FROM node.stream ORDER BY family FOR UPDATE")
+            rows = await connection.fetch(_READY, RELEASE_MAX)
+            if not rows:
+                return 0
+            heads = {row["family"]: StreamHead(row["sequence"], row["digest"]) for row in streams}
+            drafts = [_draft(row) for row in rows]
+            released, after = release(drafts, heads, network=network, member=member, signer=signer)
+            await _insert_released(connection, released, now_ms)
+            await connection.executemany(
+                "UPDATE node.stream SET sequence = $2, digest = $3 WHERE family = $1",
+                [(family, head.sequence, head.digest) for family, head in after.items()],
+            )
+            await connection.execute("DELETE FROM node.draft WHERE id = ANY($1)", [draft.id for draft in drafts])
+            await connection.execute("SELECT pg_notify($1, '')", WORK)
+        return len(released)
+
+
+def _draft(row: Mapping[str, Any]) -> Draft:
+    marks = tuple((item["record"], item["mark"]) for item in row["marks"])
+    return Draft(
+        row["family"],
+        row["type"],
+        row["subject"],
+        row["thing"],
+        row["visibility"],
+        row["body"],
+        tuple(row["needs"]),
+        marks,
+        row["id"],
+    )
+
+
+async def _insert_released(connection: Connection, released: Sequence[Released], now_ms: int) -> None:
+    await connection.copy_records_to_table(
+        "outbox",
+        schema_name="node",
+        columns=[
+            "family", "sequence", "type", "subject", "thing", "statement", "body", "batch_size", "batch_index",
+            "batch_path", "batch_signature", "key_id", "marks", "released_at",
+        ],
+        records=[
+            (
+                row.draft.family, row.sequence, row.draft.type, row.draft.subject, row.draft.thing,
+                row.signed.statement, row.signed.body, row.signed.batch_size, row.signed.batch_index,
+                b"".join(row.signed.batch_path), row.signed.batch_signature, row.signed.key_id,
+                [{"record": record, "mark": mark} for record, mark in row.draft.marks], now_ms,
+            )
+            for row in released
+        ],
+    )  # fmt: skip

@@ -1,0 +1,84 @@
+"""The portal process: the follower, the comparison with checkpoints, and the pages, side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from passerelle.portal.config import PortalConfig
+from passerelle.portal.follow import Follower
+from passerelle.portal.http.app import build_app
+from passerelle.portal.http.site import Site, environment
+from passerelle.portal.hub import Hub
+from passerelle.portal.i18n import load
+from passerelle.portal.postgres.reader import Reader
+from passerelle.portal.postgres.writer import Writer
+from passerelle.portal.rpc import QueryClient
+from passerelle.portal.status import Status
+from passerelle.portal.stream import KafkaFeed
+from passerelle.portal.trust import Trust, Witness
+from passerelle.runtime.clock import Clock
+from passerelle.runtime.postgres import connect, migrate
+from passerelle.runtime.process import run_together
+from passerelle.runtime.telemetry import health_app, serve_http
+
+MIGRATIONS = "passerelle.portal.migrations"
+START_PATIENCE_S = 30.0
+
+
+class PortalService:
+    """A :class:`passerelle.runtime.process.Service`."""
+
+    def __init__(self, config: PortalConfig, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._stack = AsyncExitStack()
+        self._status = Status()
+        self._hub = Hub(config.feed.buffer, config.feed.max_clients)
+        self._follower: Follower | None = None
+        self._witness: Witness | None = None
+
+    async def start(self) -> Mapping[str, Any]:
+        """Open database, channel and pages. The pages answer before the feed is read: they say what they lack."""
+        config = self._config
+        root_key = config.root_public_key()
+        pool = await connect(config.database, name="passerelle-portal", retry_for=START_PATIENCE_S)
+        self._stack.push_async_callback(pool.close)
+        await migrate(pool, MIGRATIONS)
+        reader, writer = Reader(pool), Writer(pool)
+        questions = QueryClient(config.query, config.call_timeout_s)
+        self._stack.push_async_callback(questions.close)
+        trust = Trust(reader, root_key, config.operator, config.network)
+        position = await writer.position()
+        self._hub.start(position.next_index)
+        self._status.next_index = position.next_index
+        self._follower = Follower(
+            writer, KafkaFeed(config.kafka), questions, self._status, self._hub.publish, config.network
+        )
+        self._witness = Witness(reader, writer, questions, trust, self._status, self._clock)
+        site = Site(
+            config, root_key, reader, questions, trust, self._hub, self._status, self._clock, load(), environment()
+        )
+        port = await self._stack.enter_async_context(serve_http(build_app(site), config.http))
+        health = await self._stack.enter_async_context(
+            serve_http(health_app(self._status.snapshot), config.telemetry.health)
+        )
+        # Entered last, so closed first: the streams end with a resume hint before the server waits for them.
+        self._stack.callback(self._hub.close)
+        return {
+            "http": f"http://{config.http.host}:{port}",
+            "health": f"http://{config.telemetry.health.host}:{health}",
+        }
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the feed until told to stop."""
+        follower, witness = self._follower, self._witness
+        assert follower is not None
+        assert witness is not None
+        await run_together(stop, lambda: follower.run(stop), lambda: witness.run(stop))
+
+    async def close(self) -> None:
+        """End the streams, the pages, the channel, the database."""
+        await self._stack.aclose()
