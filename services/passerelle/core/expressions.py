@@ -17,7 +17,7 @@ missing amount of credit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -51,6 +51,7 @@ __all__ = [
     "Expression",
     "Gate",
     "Held",
+    "HeldIndex",
     "Leaf",
     "Missing",
     "Part",
@@ -60,13 +61,16 @@ __all__ = [
     "Verdict",
     "achievements_of",
     "evaluate",
+    "evaluate_indexed",
     "expression_to_data",
     "held_from_data",
+    "index_held",
     "leaves_of",
     "parse_expression",
 ]
 
 Verdict = Literal["match", "maybe", "miss"]
+HeldIndex = Mapping[str, tuple[Held, ...]]
 MAX_SAME: Final = 64
 """Most held items of one achievement: attempts of one course."""
 
@@ -109,10 +113,14 @@ class Evaluation:
 def evaluate(expression: Expression, held: Iterable[Held], terms: Terms) -> Evaluation:
     """Evaluate; see the module for the meaning.
 
-    Raises :class:`FormatError` ``too-many-items`` beyond :data:`MAX_HELD` items or :data:`MAX_SAME` of one
-    achievement, and ``argument-invalid`` where two items share a ``ref``.
+    Raises the errors of :func:`index_held`.
     """
-    root = solve(expression, _index(held), terms)
+    return evaluate_indexed(expression, index_held(held), terms)
+
+
+def evaluate_indexed(expression: Expression, held: HeldIndex, terms: Terms) -> Evaluation:
+    """As :func:`evaluate`, for many expressions over the same items; ``held`` comes from :func:`index_held`."""
+    root = solve(expression, held, terms)
     solution, complete = search(root, terms)
     if solution is None:
         stuck = (reason("too-many-combinations"),)
@@ -128,8 +136,12 @@ def evaluate(expression: Expression, held: Iterable[Held], terms: Terms) -> Eval
     return Evaluation(verdict, refs, fix, reasons, _part(root, assigned), complete)
 
 
-def _index(held: Iterable[Held]) -> dict[str, tuple[Held, ...]]:
-    """Held items by achievement, in order of ref."""
+def index_held(held: Iterable[Held]) -> HeldIndex:
+    """Held items by achievement, in order of ref.
+
+    Raises :class:`FormatError` ``too-many-items`` beyond :data:`MAX_HELD` items or :data:`MAX_SAME` of one
+    achievement, and ``argument-invalid`` where two items share a ``ref``.
+    """
     by_ref: dict[str, Held] = {}
     for item in held:
         if item.ref in by_ref:

@@ -83,7 +83,8 @@ class Recognition:
     """A rule in force on the date asked about that names the achievement.
 
     ``member`` is the receiver, ``kind`` the recognition's kind, ``outcome_types`` the types of its outcome
-    (``assigned``, ``standing`` ...), ``jurisdictions`` where it holds: an institution's own, or those that the rule states.
+    (``assigned``, ``standing`` ...), ``jurisdictions`` where it holds: an institution's own, or those that the rule
+    states.
     """
 
     rule: str
@@ -100,8 +101,9 @@ class Facts:
     """Everything that the tests read.
 
     ``achievement`` is the data of its latest version, as in the event ``achievement-published``; ``index`` that
-    entry's; ``awarding_kinds`` the member kinds of its awarding bodies, as the registry lists them (listed organisations have
-    none); ``frameworks`` by id, those that the alignments name; ``recognitions`` are in force on ``asked_on``.
+    entry's; ``awarding_kinds`` the member kinds of its awarding bodies, as the registry lists them (listed
+    organisations have none); ``frameworks`` by id, those that the alignments name; ``recognitions`` are in force on
+    ``asked_on``.
     """
 
     id: str

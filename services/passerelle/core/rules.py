@@ -24,6 +24,7 @@ from passerelle.core.expressions import (
     Terms,
     achievements_of,
     evaluate,
+    leaves_of,
     parse_expression,
 )
 from passerelle.core.judging import OPEN_DATE
@@ -265,8 +266,9 @@ def lookup(
     """
     found = [
         window
-        for window in windows(rules, known_at)
-        if achievement in achievements_of(window.rule.sending) and receiver in (None, window.rule.receiver)
+        # A rule supersedes rules of its own receiver only, so that the others may be left out first.
+        for window in windows((rule for rule in rules if receiver in (None, rule.receiver)), known_at)
+        if any(leaf.achievement == achievement for leaf in leaves_of(window.rule.sending))
     ]
     asked = [
         request

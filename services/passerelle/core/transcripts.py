@@ -7,8 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from passerelle.core.errors import FormatError
-from passerelle.core.expressions import MAX_HELD, Evaluation, Held, Missing, Tables, Verdict, leaves_of
+from passerelle.core.expressions import (
+    Evaluation,
+    Held,
+    Missing,
+    Tables,
+    Verdict,
+    evaluate_indexed,
+    index_held,
+    leaves_of,
+)
 from passerelle.core.grades import Grade
 from passerelle.core.judging import FAR, judge, judge_grade
 from passerelle.core.reasons import Reason, reason
@@ -16,7 +24,6 @@ from passerelle.core.rules import (
     Request,
     Rule,
     Window,
-    applies,
     lookup,
     no_credit,
     outcome_achievements,
@@ -75,18 +82,18 @@ def evaluate_transcript(
 
     ``rules_by_achievement`` lists the rules under each achievement that they name, together with the rules that
     supersede them. Each line counts once within a rule (see :mod:`passerelle.core.expressions` for the bound of the
-    exact search); two rules may use the same line, and the receiver applies one of them. At most
-    :data:`~passerelle.core.sending.MAX_HELD` lines: :class:`FormatError` ``too-many-items``.
+    exact search); two rules may use the same line, and the receiver applies one of them. Raises the errors of
+    :func:`~passerelle.core.expressions.index_held`.
     """
-    if len(lines) > MAX_HELD:
-        raise FormatError("too-many-items", f"A transcript has at most {MAX_HELD} lines.", where="lines")
     names = {line.achievement for line in lines}
     rows = {(rule.id, rule.from_index): rule for name in names for rule in rules_by_achievement.get(name, ())}
     concerned: dict[str, list[tuple[Window, Evaluation]]] = {}
-    for window in windows(rows.values(), asked.known_at):
-        if asked.receiver not in (None, window.rule.receiver):
-            continue
-        result = applies(window, lines, asked.asked_on, asked.tables)
+    # A rule supersedes rules of its own receiver only, so that the others may be left out first.
+    own = [rule for rule in rows.values() if asked.receiver in (None, rule.receiver)]
+    held = index_held(lines)
+    for window in windows(own, asked.known_at):
+        terms = terms_of(window, asked.asked_on, asked.tables)
+        result = evaluate_indexed(window.rule.sending, held, terms)
         for name in {leaf.achievement for leaf in leaves_of(window.rule.sending)} & names:
             concerned.setdefault(name, []).append((window, result))
     granted = _granted(concerned)

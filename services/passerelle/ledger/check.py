@@ -65,7 +65,7 @@ class EntryChecker:
         """Subject -> index of an accepted party event whose body is not held: only erasing excuses that."""
         self._registry = registry
         self._findings = findings
-        self._accepted_at = 0
+        self.accepted_at = 0
         self._good: dict[tuple[bytes, bytes, bytes], None] = {}
 
     def take(self, row: EntryRow) -> None:
@@ -123,9 +123,9 @@ class EntryChecker:
     def _check_order(self, row: EntryRow, entry: Entry, statement: Statement, where: str) -> None:
         if statement.network != self._registry.network:
             self._fault("network-mismatch", where, "the statement is of another network")
-        if entry.accepted_at < self._accepted_at:
+        if entry.accepted_at < self.accepted_at:
             self._fault("ledger-diverged", where, "accepted_at is earlier than that of the entry before")
-        self._accepted_at = max(self._accepted_at, entry.accepted_at)
+        self.accepted_at = max(self.accepted_at, entry.accepted_at)
         head = self.replay.streams.get((statement.member, statement.family), StreamHead())
         if statement.sequence != head.sequence + 1:
             what = f"{statement.member}/{statement.family}: number {statement.sequence} follows {head.sequence}"
@@ -245,7 +245,7 @@ class EntryChecker:
             self._go_on(logged)
 
     def _go_on(self, logged: Logged) -> None:
-        """After a wrong outcome, apply what was recorded where that can be done, so that later faults mean something."""
+        """After a wrong outcome, apply what was recorded where it can be, so that later faults mean something."""
         if logged.statement.family == "member":
             self.replay.count(logged)
             return
@@ -286,7 +286,9 @@ class EntryChecker:
         expected = sorted({*effects.parties, statement.member})
         for item in row.bodies:
             if item.table == "party_body" and list(item.note[1]) != expected:
-                self._fault("ledger-diverged", f"index {row.index}", "the parties of the body are not those of the event")
+                self._fault(
+                    "ledger-diverged", f"index {row.index}", "the parties of the body are not those of the event"
+                )
 
 
 def _judge_refused_member(logged: Logged, registry: Registry) -> Verdict:

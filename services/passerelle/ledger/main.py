@@ -79,7 +79,6 @@ class LedgerProcess:
     async def start(self) -> Mapping[str, Any]:
         """Stand by for the lease, then load and start the parts. Raises PasserelleError."""
         config = self._config
-        configure_logging(config.telemetry, service="ledger")
         port = await self._stack.enter_async_context(serve_http(health_app(self.health), config.telemetry.health))
         self._addresses["health"] = f"{config.telemetry.health.host}:{port}"
         pool = await connect(config.database, name="passerelle-ledger", retry_for=DATABASE_START_S)
@@ -136,6 +135,7 @@ async def _close_pool(pool: Any) -> None:
 
 def build(config: LedgerConfig) -> LedgerProcess:
     """The ledger of a configuration, as ``run_process`` runs it."""
+    configure_logging(config.telemetry, service="ledger")
     return LedgerProcess(config)
 
 

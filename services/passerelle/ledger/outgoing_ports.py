@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from passerelle.core.merkle import EMPTY_ROOT
@@ -83,7 +83,7 @@ class Record:
 
     key: bytes | None
     value: bytes
-    headers: tuple[Header, ...] = ()
+    headers: list[Header] = field(default_factory=list)
 
 
 class OutgoingStore(Protocol):

@@ -40,13 +40,13 @@ READ_AHEAD_FROM: Final = 500
 
 def feed_record(row: FeedRow) -> Record:
     """The feed's record of an entry (``contracts/formats.md``, Kafka headers)."""
-    headers = (("index", b"%d" % row.index), ("entry", row.entry), ("ingress", row.ingress.encode("ascii")))
+    headers = [("index", b"%d" % row.index), ("entry", row.entry), ("ingress", row.ingress.encode("ascii"))]
     return Record(row.member.encode("ascii"), row.body, headers)
 
 
 def inbox_record(row: InboxRow) -> Record:
     """The record of a member's inbox."""
-    return Record(None, row.value, (("inbox-number", b"%d" % row.number), ("kind", row.kind.encode("ascii"))))
+    return Record(None, row.value, [("inbox-number", b"%d" % row.number), ("kind", row.kind.encode("ascii"))])
 
 
 def checkpoint_record(checkpoint: StoredCheckpoint) -> Record:
@@ -234,7 +234,7 @@ class Publisher:
         if not rows:
             return False
         records = [
-            Record(None, row.value, (("code", row.code.encode("ascii")), ("ingress", row.ingress.encode("ascii"))))
+            Record(None, row.value, [("code", row.code.encode("ascii")), ("ingress", row.ingress.encode("ascii"))])
             for row in rows
         ]
         await self._topics.publish({REFUSED: records})

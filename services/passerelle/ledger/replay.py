@@ -189,7 +189,9 @@ class Replay:
         owner = logged.statement.member if before is None else before.owner
         created = logged.index if before is None else before.created
         version = 1 if before is None else before.version + 1
-        state, facts = (_CREDENTIAL_STATE, _unknown_credential(self.registry)) if kind == "credential" else ("unknown", {})
+        state, facts = (
+            (_CREDENTIAL_STATE, _unknown_credential(self.registry)) if kind == "credential" else ("unknown", {})
+        )
         thing = Thing(kind, logged.subject, state, version, owner, created, logged.index, facts)
         self.state.things[key] = thing
 

@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -17,6 +17,9 @@ from passerelle.core.catalogue import EVENT_TYPES
 from passerelle.core.entry import parse_entry
 from passerelle.core.errors import FormatError
 from passerelle.core.statement import FAMILIES
+
+SKIPPED: Final = "skipped"
+"""Kind that a record gets here when it could not be read: its number is passed, and a problem tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,30 @@ def answers(record: InboxRecord) -> list[Answer]:
     except (KeyError, TypeError, ValueError):
         raise _bad("the receipt does not have its form", f"inbox {record.number}") from None
     return found
+
+
+def checked(record: InboxRecord) -> InboxRecord:
+    """The record itself where it has the form of its kind. Raises FormatError ``line-malformed``."""
+    try:
+        if record.kind == "receipts":
+            answers(record)
+        elif record.kind == "body":
+            party_body(record)
+        elif record.kind == "notice":
+            texts = [record.value[name] for name in ("about", "event", "member")] + list(record.value["affects"])
+            if not all(isinstance(text, str) for text in texts) or int(record.value["index"]) < 0:
+                raise ValueError
+        elif record.kind == "resend-from":
+            if record.value["family"] not in FAMILIES or int(record.value["sequence"]) < 1:
+                raise ValueError
+        elif record.kind == "problem":
+            if not isinstance(record.value["code"], str):
+                raise ValueError
+        elif record.kind != SKIPPED:
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise _bad("the inbox record does not have the form of its kind", f"inbox {record.number}") from None
+    return record
 
 
 def party_body(record: InboxRecord) -> PartyBody:

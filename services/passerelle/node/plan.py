@@ -66,11 +66,15 @@ class Planned:
 
 @dataclass(slots=True)
 class Known:
-    """What the node knows before the rows at hand, loaded for them: records by key, things, latest versions."""
+    """What the node knows before the rows at hand, loaded for them: records by key, things, latest versions.
+
+    ``own`` are ids of own achievements, loaded where one that a row names is not known, to say which was meant.
+    """
 
     records: dict[str, Record] = field(default_factory=dict)
     things: set[str] = field(default_factory=set)
     versions: dict[str, int] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set)
 
     def take(self, planned: Planned) -> None:
         """Let the next rows see what this one does."""

@@ -6,7 +6,7 @@ the same call can be made again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -189,7 +189,13 @@ class CaseStore(Protocol):
         """Others' events about a thing that came in, in order of index."""
 
     async def save_release(
-        self, release: ReleaseRow, drafts: Sequence[Draft], *, learner: Learner | None, proved: Sequence[PartyBody], now_ms: int
+        self,
+        release: ReleaseRow,
+        drafts: Sequence[Draft],
+        *,
+        learner: Learner | None,
+        proved: Sequence[PartyBody],
+        now_ms: int,
     ) -> None:
         """Store a release with its events, its new learner, and bodies that receipts proved to be in the ledger."""
 
@@ -252,7 +258,7 @@ class Arrived:
 class Source(Protocol):
     """The topics that a node reads."""
 
-    def batches(self, offsets: Mapping[str, int | None]) -> AsyncIterator[Arrived]:
+    def batches(self, offsets: Mapping[str, int | None]) -> AsyncGenerator[Arrived, None]:
         """Batches of records, each topic in its own order, from the given offsets on (None: the first one kept).
 
         A topic that is not there yet is waited for. An offset that is no longer kept starts at the first one that is.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
+from passerelle.events.topics import FEED
 from passerelle.portal.config import PortalConfig
 from passerelle.portal.follow import Follower
 from passerelle.portal.http.app import build_app
@@ -31,8 +32,10 @@ START_PATIENCE_S = 30.0
 class PortalService:
     """A :class:`passerelle.runtime.process.Service`."""
 
-    def __init__(self, config: PortalConfig, clock: Clock) -> None:
+    def __init__(self, config: PortalConfig, clock: Clock, *, topic: str = FEED) -> None:
+        """``topic`` is the feed; tests that share a broker give their own."""
         self._config = config
+        self._topic = topic
         self._clock = clock
         self._stack = AsyncExitStack()
         self._status = Status()
@@ -55,7 +58,7 @@ class PortalService:
         self._hub.start(position.next_index)
         self._status.next_index = position.next_index
         self._follower = Follower(
-            writer, KafkaFeed(config.kafka), questions, self._status, self._hub.publish, config.network
+            writer, KafkaFeed(config.kafka, self._topic), questions, self._status, self._hub.publish, config.network
         )
         self._witness = Witness(reader, writer, questions, trust, self._status, self._clock)
         site = Site(

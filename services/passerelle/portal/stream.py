@@ -15,7 +15,6 @@ from passerelle.portal.ports import Raw
 from passerelle.runtime.config import KafkaConfig
 from passerelle.runtime.kafka import start_consumer, unreachable
 
-_PARTITION: Final = TopicPartition(FEED, 0)
 POLL_MS: Final = 500
 MAX_RECORDS: Final = 500
 STALLED_S: Final = 30.0
@@ -25,8 +24,9 @@ STALLED_S: Final = 30.0
 class KafkaFeed:
     """A :class:`passerelle.portal.ports.FeedSource` over Kafka."""
 
-    def __init__(self, config: KafkaConfig) -> None:
+    def __init__(self, config: KafkaConfig, topic: str = FEED) -> None:
         self._config = config
+        self._partition = TopicPartition(topic, 0)
         self._consumer: AIOKafkaConsumer | None = None
         self._quiet_since = 0.0
         self._offset = 0
@@ -37,7 +37,7 @@ class KafkaFeed:
         self._consumer = await start_consumer(
             self._config,
             client_id="passerelle-portal",
-            positions={_PARTITION: offset},
+            positions={self._partition: offset},
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
         self._offset = offset
@@ -46,17 +46,17 @@ class KafkaFeed:
     async def poll(self) -> Sequence[Raw]:
         """The next records, at most :data:`MAX_RECORDS`. Raises Unavailable; Fatal ``offset-out-of-range``."""
         if self._consumer is None:
-            raise Unavailable("broker-unavailable", "the feed is not open", where=FEED)
+            raise Unavailable("broker-unavailable", "the feed is not open", where=self._partition.topic)
         try:
-            found = await self._consumer.getmany(_PARTITION, timeout_ms=POLL_MS, max_records=MAX_RECORDS)
-            records = found.get(_PARTITION, [])
+            found = await self._consumer.getmany(self._partition, timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+            records = found.get(self._partition, [])
             if not records:
                 await self._check_stalled()
         except OffsetOutOfRangeError:
             raise Fatal(
                 "offset-out-of-range",
                 "the feed topic does not hold the stored offset: it was made anew or cut",
-                where=f"{FEED}@{self._offset}",
+                where=f"{self._partition.topic}@{self._offset}",
                 fix="find out what happened to the topic; an emptied portal database fills itself again",
             ) from None
         except (KafkaError, OSError, TimeoutError) as error:
@@ -71,9 +71,9 @@ class KafkaFeed:
         if self._consumer is None or loop.time() - self._quiet_since < STALLED_S:
             return
         self._quiet_since = loop.time()
-        ends = await self._consumer.end_offsets([_PARTITION])
-        if ends[_PARTITION] > self._offset:
-            raise Unavailable("broker-unavailable", "the consumer is silent while the topic has more", where=FEED)
+        ends = await self._consumer.end_offsets([self._partition])
+        if ends[self._partition] > self._offset:
+            raise Unavailable("broker-unavailable", "the consumer is silent while the topic has more", where=self._partition.topic)
 
     async def close(self) -> None:
         """Leave the broker; may be called twice."""

@@ -115,21 +115,17 @@ class Equivalency:
         moment = await resolve(self._index, known_at, request.min_position, wait_s=wait_s)
         history = must_achievement(self._index, request.achievement, moment.size)
         size, index = moment.size, self._index
-        evidence = [
-            messages.evidence_message(at, version.said, history.id) for at, version in history.versions.upto(size)
-        ]
+        said = [(at, version.said, history.id) for at, version in history.versions.upto(size)]
         for line in (history.retired, history.endorsements, history.outcomes):
-            evidence += [messages.evidence_message(at, said, history.id) for at, said in line.upto(size)]
+            said += [(at, one, history.id) for at, one in line.upto(size)]
         for at, demand in history.demand.upto(size):
             found = index.reference("demand", demand, at + 1)
-            if found is not None:
-                evidence.append(messages.evidence_message(*found, demand))
+            said += [] if found is None else [(*found, demand)]
+        endorsements = history.endorsements.upto(size)
         return pb.GetAchievementResponse(
             achievement=self._achievement(history, size),
-            endorsements=[
-                messages.endorsement_message(index, at, said) for at, said in history.endorsements.upto(size)
-            ],
-            evidence=sorted(evidence, key=lambda one: one.index),
+            endorsements=[messages.endorsement_message(index, at, one) for at, one in endorsements],
+            evidence=[messages.evidence_message(*one) for one in sorted(said, key=lambda one: one[0])],
             position=moment.message(),
         )
 

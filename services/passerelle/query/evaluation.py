@@ -38,8 +38,8 @@ class Evaluation:
     async def evaluate(self, request: pb.EvaluateRequest, wait_s: float) -> AsyncIterator[pb.EvaluateResponse]:
         """One response a line and receiver, then the totals.
 
-        Raises FormatError ``argument-missing``, ``argument-invalid``, PasserelleError ``too-many-items``, and the errors
-        of a look-up.
+        Raises FormatError ``argument-missing``, ``argument-invalid``, PasserelleError ``too-many-items``, and the
+        errors of a look-up.
         """
         if not request.lines:
             raise FormatError("argument-missing", "The transcript has no line.", where="lines")

@@ -50,12 +50,12 @@ class Titles:
 
     def __init__(self, index: Index, size: int) -> None:
         self._index = index
-        self._size = size
+        self.size = size
 
     def of(self, achievement: str) -> str:
         """The official title; empty for an achievement that was not known."""
         history = self._index.achievements.get(achievement)
-        found = None if history is None else history.versions.at(self._size)
+        found = None if history is None else history.versions.at(self.size)
         return "" if found is None else str(found[1].data["title"])
 
 
@@ -137,7 +137,8 @@ def rule_message(
         valid_from=date_text(valid_from or rule.valid_from),
         valid_to=date_text(valid_to if valid_from is not None else rule.valid_to),
         recorded_from=rule.from_index,
-        recorded_to=rule.to_index or 0,
+        # What ended the state later was not known at the position of the answer.
+        recorded_to=rule.to_index if rule.to_index is not None and rule.to_index < titles.size else 0,
         note=data.get("note") or "",
         source=data.get("source") or "",
         jurisdictions=rule.jurisdictions,

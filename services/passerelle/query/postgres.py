@@ -46,10 +46,19 @@ _BROKEN = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
+    asyncpg.UndefinedTableError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.InsufficientPrivilegeError,
 )
 
 
+# The ledger makes its schema when it first starts: until then this service waits for it.
+_ABSENT = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError)
+
+
 def _translated(error: BaseException) -> Unavailable:
+    if isinstance(error, _ABSENT):
+        return Unavailable("database-schema", "Schema read of the ledger's database is absent or not to be read.")
     return Unavailable("database-unavailable", f"the ledger's database does not answer: {type(error).__name__}")
 
 
@@ -97,7 +106,8 @@ class _Cases:
     async def cases(self, query: CaseQuery) -> list[CaseRow]:
         roles = [query.role] if query.role else ["sender", "receiver"]
         changed, case = query.before or (None, None)
-        sql = " UNION ".join(_ROLE.format(role=role) for role in roles) + " ORDER BY changed DESC, id DESC LIMIT $5"
+        parts = " UNION ".join(_ROLE.format(role=role) for role in roles)
+        sql = f"SELECT * FROM ({parts}) AS found ORDER BY changed DESC, id DESC LIMIT $5"  # noqa: S608 - our own texts
         rows = await self._connection.fetch(sql, query.member, query.state, changed, case, query.limit)
         return [CaseRow(*row) for row in rows]
 

@@ -44,6 +44,22 @@ class Follower:
         """Whether the head was read lately."""
         return self.silent_s < STALE_AFTER_S
 
+    async def start(self, retry_for: float) -> None:
+        """Take in the whole log; ``retry_for`` seconds are spent on a ledger that is still starting.
+
+        Raises the errors of :meth:`catch_up`.
+        """
+        deadline = self._clock.monotonic() + retry_for
+        stop = asyncio.Event()
+        while True:
+            try:
+                await self.catch_up()
+                return
+            except Unavailable:
+                if self._clock.monotonic() >= deadline:
+                    raise
+            await self._pause(stop, self._poll_s)
+
     async def catch_up(self) -> bool:
         """Take in everything up to the head; whether there was something new.
 
@@ -75,7 +91,7 @@ class Follower:
         if head.network != self._network:
             raise ConfigError(
                 "config-mismatch",
-                "The ledger's database is another network's than the one configured.",
+                "The ledger's database is of another network than the configured one.",
                 where="network",
             )
 

@@ -33,7 +33,10 @@ def configure_logging(config: TelemetryConfig, *, service: str) -> None:
     ]
     renderer: Any = structlog.processors.JSONRenderer()
     if config.log_format == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # The default formatter prints the values of local variables, which can hold personal data.
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

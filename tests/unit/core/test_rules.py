@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passerelle.core.expressions import Held, held_from_data
+from passerelle.core.expressions import Held, achievements_of, held_from_data
 from passerelle.core.reasons import REASONS, parameters, reason
 from passerelle.core.rules import (
     Answer,
@@ -18,6 +18,7 @@ from passerelle.core.rules import (
     Rule,
     applies,
     lookup,
+    recorded,
     reverse_lookup,
     rule_from_data,
     windows,
@@ -124,6 +125,13 @@ def test_an_ended_rule_still_holds_for_what_was_completed_before() -> None:
     }
 
 
+def test_a_recorded_time_is_half_open() -> None:
+    row = granted("r1", MATH, index=10, until=40)
+    assert [recorded(row, known) for known in (9, 10, 39, 40)] == [False, True, True, False]
+    assert not recorded(row, None)
+    assert recorded(granted("r1", MATH, index=40), None)
+
+
 @pytest.mark.parametrize(
     ("mode", "day", "expected"),
     [
@@ -137,16 +145,18 @@ def test_an_ended_rule_still_holds_for_what_was_completed_before() -> None:
     ],
 )
 def test_supersession(mode: str, day: str, expected: list[str]) -> None:
-    new = granted(
-        "new", MATH, index=20, valid_from="2022-09-01", supersedes={"recognition": "sfu/old", "mode": mode}
-    )
+    new = granted("new", MATH, index=20, valid_from="2022-09-01", supersedes={"recognition": "sfu/old", "mode": mode})
     rules = [granted("old", MATH, index=10), new]
     answers = lookup(rules, [], MATH, "sfu", dt.date.fromisoformat(day))
     assert [one.rule.id for one in answers if one.rule is not None] == expected
     before = lookup(rules, [], MATH, "sfu", dt.date.fromisoformat(day), known_at=19)
     assert summary(before) == [("agreement", "sfu", "sfu/old")]
     if not expected:
-        assert {one.code for one in answers[0].reasons} == {"case-by-case", "rule-superseded"}
+        assert {one.code for one in answers[0].reasons} == {
+            "case-by-case",
+            "rule-superseded",
+            "rule-not-in-dates",
+        }
 
 
 def test_two_rules_that_supersede_each_other_leave_the_newer_one() -> None:
@@ -166,7 +176,9 @@ def test_a_later_date_of_replacement_stands_over_the_start_of_the_new_rule() -> 
 
 
 def test_a_cluster_names_what_else_is_needed() -> None:
-    (answer,) = lookup([granted("r1", {"all_of": [{"achievement": MATH}, {"achievement": PHYS}]})], [], MATH, "sfu", DAY)
+    (answer,) = lookup(
+        [granted("r1", {"all_of": [{"achievement": MATH}, {"achievement": PHYS}]})], [], MATH, "sfu", DAY
+    )
     assert answer.needs == (PHYS,)
     assert reason("needs-others", achievements=PHYS) in answer.reasons
 
@@ -190,8 +202,11 @@ def line(achievement: str, ref: str, *, grade: str = "75", on: str = "2025-04-30
 
 
 def index(*rules: Rule) -> dict[str, list[Rule]]:
-    names = (MATH, PHYS, "douglas/ENGL-1130")
-    return {name: [rule for rule in rules if f"'{name}'" in repr(rule.sending)] for name in names}
+    by_name: dict[str, list[Rule]] = {}
+    for rule in rules:
+        for name in achievements_of(rule.sending):
+            by_name.setdefault(name, []).append(rule)
+    return by_name
 
 
 def evaluated(lines: list[Held], *rules: Rule, requests: dict[str, list[Request]] | None = None) -> list[LineAnswer]:

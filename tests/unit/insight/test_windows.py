@@ -31,14 +31,22 @@ def test_a_summary_is_read() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"size": 16}, {"from": 15, "counts": []}, {"counts": None}, {"accepted_at": "soon"}, {"counts": [{"accepted": 5}]}],
+    [
+        {"size": 16},
+        {"from": 15, "counts": []},
+        {"counts": None},
+        {"accepted_at": "soon"},
+        {"counts": [{"accepted": 5}]},
+    ],
 )
 def test_what_does_not_add_up_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(SummaryInvalid):
         read_summary(summary(**change))
 
 
-@pytest.mark.parametrize(("accepted", "refused", "suppressed"), [(9, 0, True), (10, 0, False), (10, 3, True), (0, 0, False)])
+@pytest.mark.parametrize(
+    ("accepted", "refused", "suppressed"), [(9, 0, True), (10, 0, False), (10, 3, True), (0, 0, False)]
+)
 def test_small_counts_by_type_are_suppressed(accepted: int, refused: int, suppressed: bool) -> None:
     assert SUPPRESS_BELOW == 10
     (out,) = shown([(row_key(row(accepted, refused)), 0, accepted, refused)])

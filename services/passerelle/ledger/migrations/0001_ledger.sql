@@ -241,7 +241,7 @@ CREATE VIEW read.public_event AS
     WHERE e.code IS NULL AND b.body IS NOT NULL;
 CREATE VIEW read.public_body AS SELECT index, sha256, body FROM ledger.public_body;
 CREATE VIEW read.party_event AS
-    SELECT e.index, e.accepted_at, e.member, e.type, e.subject, b.parties, b.body
+    SELECT e.index, e.accepted_at, e.member, e.type, b.subject, b.parties, b.body
     FROM ledger.entry e JOIN ledger.party_body b USING (index)
     WHERE e.code IS NULL;
 CREATE VIEW read.thing AS SELECT key, kind, id, state, version, owner, created, changed, data FROM ledger.thing;

@@ -15,7 +15,7 @@ from passerelle.ledger.postgres.pool import Pool
 
 _LOG = structlog.get_logger(__name__)
 # A session lock beside the row: it ends with its process, so that a restart need not wait for the row to expire.
-_LOCK = 0x7061_7373_6C65_6467
+LOCK = 0x7061_7373_6C65_6467
 _TAKE = """
 UPDATE ledger.lease
 SET generation = generation + 1, holder = $1, expires_at = clock_timestamp() + make_interval(secs => $2)
@@ -58,7 +58,7 @@ class Lease:
         with translated("lease"):
             session = await self._open()
             # Free by lock: whoever held it is gone. Free by time: it is hung, or cut off from the database.
-            locked = await session.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK)
+            locked = await session.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
             async with session.transaction():
                 generation: int | None = await session.fetchval(_TAKE, self._holder, self._seconds, locked)
                 if generation is not None:
@@ -99,7 +99,7 @@ class Lease:
                 held = await session.fetchval(_RENEW, self.generation, self._seconds)
                 if held is not None:
                     # After a lost connection the lock is taken again; where it is not free, the row alone counts.
-                    await session.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK)
+                    await session.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
         if held is None:
             raise Fatal("lease-lost", "another ledger has taken the lease", where=f"generation {self.generation}")
 

@@ -18,6 +18,7 @@ from passerelle.node.postgres.session import WORK, Connection, Part, session
 from passerelle.node.records import Mark, Record
 
 RELEASE_MAX: Final = 4096
+MAX_OWN: Final = 5000
 _IMPORT_LOCK: Final = 0x696D_706F
 _READY: Final = """
 SELECT d.* FROM node.draft d
@@ -107,11 +108,17 @@ class PostgresChunk:
         """See :class:`passerelle.node.ports.ImportChunk`."""
         records = await self._connection.fetch("SELECT * FROM node.record WHERE key = ANY($1)", list(wanted.records))
         things = await self._connection.fetch(_KNOWN_THINGS, list(wanted.things))
-        return Known(
+        known = Known(
             {row["key"]: as_record(row) for row in records},
             {row["key"] for row in things},
             {row["key"]: row["version"] for row in things if row["version"] is not None},
         )
+        if wanted.things - known.things:
+            own = await self._connection.fetch(
+                "SELECT thing FROM node.record WHERE kind = 'achievements' LIMIT $1", MAX_OWN
+            )
+            known.own = {row["thing"].partition(":")[2] for row in own}
+        return known
 
     async def learners(self, number_keys: Sequence[str]) -> dict[str, Learner]:
         """See :class:`passerelle.node.ports.ImportChunk`."""
@@ -126,7 +133,10 @@ class PostgresChunk:
         await self._connection.executemany(
             "INSERT INTO node.record (key, kind, thing, current, accepted, learner, person)"
             " VALUES ($1, $2, $3, $4::text::jsonb, $5::text::jsonb, $6, $7) ON CONFLICT (key) DO UPDATE SET"
-            " thing = excluded.thing, current = excluded.current, learner = coalesce(excluded.learner, record.learner),"
+            " thing = excluded.thing, current = excluded.current,"
+            # A course result is settled at once; anything else when the ledger answers.
+            " accepted = CASE WHEN record.kind = 'result' THEN excluded.accepted ELSE record.accepted END,"
+            " learner = coalesce(excluded.learner, record.learner),"
             " person = coalesce(excluded.person, record.person)",
             [
                 (
@@ -164,7 +174,9 @@ class Drafts(Part):
     async def release_ready(self, signer: Signer, *, network: str, member: str, now_ms: int) -> int:
         """See :class:`passerelle.node.ports.DraftStore`."""
         async with session(self._pool, transaction=True) as connection:
-            streams = await connection.fetch("SELECT family, sequence, digest FROM node.stream ORDER BY family FOR UPDATE")
+            streams = await connection.fetch(
+                "SELECT family, sequence, digest FROM node.stream ORDER BY family FOR UPDATE"
+            )
             rows = await connection.fetch(_READY, RELEASE_MAX)
             if not rows:
                 return 0

@@ -7,14 +7,15 @@ from typing import Any, Final
 
 import orjson
 
-from passerelle.core.errors import FormatError, code_info
+from passerelle.core.errors import code_info
 from passerelle.node.messages import Answer, FeedEvent, InboxRecord, PartyBody, answers, party_body
 from passerelle.node.ports import InboxEffects
 from passerelle.node.postgres.session import WORK, Connection, Part, session
 
 _ANSWER: Final = """
 WITH given AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::text[])
+    SELECT * FROM unnest(
+        $1::text[], $2::bigint[], $3::bigint[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::text[])
     AS g (family, sequence, index, accepted, code, field, what, fix)
 )
 UPDATE node.outbox o SET
@@ -67,8 +68,6 @@ class Inbox(Part):
                     resend.append((str(record.value["family"]), int(record.value["sequence"])))
                 elif record.kind == "problem":
                     key_refused = await _take_problem(connection, record, now_ms) or key_refused
-                else:
-                    raise FormatError("line-malformed", "the inbox record is of no known kind", where=f"inbox {record.number}")
             if records:
                 await _set_position(connection, "inbox", max(record.number for record in records), next_offset)
                 await connection.execute("SELECT pg_notify($1, '')", WORK)

@@ -15,7 +15,13 @@ from passerelle.runtime.postgres import connect, migrate
 MIGRATIONS: Final = "passerelle.node.migrations"
 WORK: Final = "passerelle_node_work"
 """Notified when there is something to release or to relay."""
-_AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
+_AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+)
 _AGAIN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 Connection = Any

@@ -136,10 +136,10 @@ async def equivalencies(site: Site, request: Request) -> Response:
     found, failed = await attempt(call) if call is not None else (None, None)
     problem = problem or failed
     answers = views.answers(found.answers, page.catalogue) if found else []
-    if isinstance(found, equivalency_pb2.FindResponse) and target:
+    if isinstance(found, equivalency_pb2.FindResponse) and "/" in target:
         answers = [answer for answer in answers if target in _granted([answer])]
     suggestions = await _suggest(site, source if "/" not in source else "")
-    targets = await _suggest(site, target if "/" not in target and not source else "")
+    targets = await _suggest(site, target if "/" not in target else "")
     members = [row for row in await site.reader.members() if _receives(row)]
     return page.render(
         "equivalencies.html",

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 from urllib.parse import parse_qs
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -80,7 +81,13 @@ async def entry(site: Site, request: Request) -> Response:
         owners=await site.reader.names([item.member]),
         verification=verification,
         problem=failed,
+        pretty=pretty,
     )
+
+
+def pretty(body: bytes) -> str:
+    """A body as indented JSON for reading; the exact bytes are in the receipt and in ``/api/entries``."""
+    return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
 
 
 async def proof(site: Site, request: Request) -> Response:

@@ -1,0 +1,64 @@
+"""Generated events of about 1 kB: credentials of a few members, signed singly or in batches of 256."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from passerelle.core.batch import SignedStatement
+from passerelle.testing.federation import Federation, Member, issued, time_uuid
+
+MEMBERS = 6
+BATCH = 256
+SMALL = 32
+"""Events that a member signs in one go where the mode is single: each still has its own signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The members' admissions and achievements, then ``events`` in the order in which they are sent."""
+
+    federation: Federation
+    opening: list[SignedStatement]
+    events: list[SignedStatement]
+
+    @property
+    def body_bytes(self) -> float:
+        """Mean size of a body in bytes."""
+        return sum(len(event.body) for event in self.events) / len(self.events)
+
+
+def generate(count: int, *, batched: bool) -> Load:
+    """``count`` issued credentials, members taking turns."""
+    federation = Federation()
+    opening = [federation.found()]
+    members = []
+    for number in range(MEMBERS):
+        member, admission = federation.admit(f"college-{number}")
+        opening.append(admission)
+        members.append(member)
+    opening += [member.achievement("course") for member in members]
+    queues = [_credentials(member, number, count // MEMBERS + 1, batched) for number, member in enumerate(members)]
+    events: list[SignedStatement] = []
+    while len(events) < count:
+        for queue in queues:
+            events += next(queue)
+    return Load(federation, opening, events[:count])
+
+
+def _credentials(member: Member, number: int, count: int, batched: bool) -> Iterator[list[SignedStatement]]:
+    size = BATCH if batched else SMALL
+    for start in range(0, count + size, size):
+        written = [_credential(member, start + place, number) for place in range(size)]
+        yield member.sign(written) if batched else [member.sign([one])[0] for one in written]
+
+
+def _credential(member: Member, place: int, number: int) -> tuple[bytes, bytes]:
+    record = f"{member.id} {place}"
+    evidence = [
+        {"sha256": hashlib.sha256(f"{record} {part}".encode()).hexdigest(), "media_type": "application/pdf", "size": 9}
+        for part in range(3)
+    ]
+    data = issued(member.id, f"{member.id}/course", record, evidence=evidence)
+    return member.write("credential.issued", time_uuid(place * MEMBERS + number), data)

@@ -1,0 +1,238 @@
+"""``passerelle node``: an institution's node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
+
+import typer
+
+from passerelle.cli import node_release, node_show, node_transfer
+from passerelle.cli.common import ConfigOption, JsonOption, ReadyOption, print_json
+
+app = typer.Typer(no_args_is_help=True, help="An institution's node.")
+app.add_typer(node_release.app, name="release")
+app.add_typer(node_transfer.app, name="transfer")
+
+Answer = TypeVar("Answer")
+WaitOption = Annotated[float, typer.Option("--wait", help="Seconds to wait for the ledger's answer; 0: do not wait.")]
+
+
+@app.command()
+def init(
+    member: Annotated[str, typer.Option("--member", help="The member id, for example humber.")],
+    kind: Annotated[str, typer.Option("--kind", help="What the organisation is, for example college.")],
+    name: Annotated[list[str], typer.Option("--name", help="en='Humber College'; once a language.")],
+    jurisdiction: Annotated[list[str], typer.Option("--jurisdiction", help="CA-ON and the like; may come again.")],
+    role: Annotated[list[str], typer.Option("--role", help="issue, recognise, articulate, endorse, read.")],
+    folder: Annotated[Path, typer.Option("--folder", help="The new folder of the node.")],
+    database: Annotated[str, typer.Option("--database", help="URL of the node's own PostgreSQL database.")],
+    kafka: Annotated[str, typer.Option("--kafka", help="Brokers: host:port,host:port.")],
+    query: Annotated[str, typer.Option("--query", help="The query service: host:port.")],
+    root_key: Annotated[Path, typer.Option("--root-key", help="The network's root public key, 64 hex digits.")],
+    network: Annotated[str, typer.Option("--network", help="The log's origin.")],
+    operator: Annotated[str, typer.Option("--operator")] = "operator",
+    password_file: Annotated[str, typer.Option("--database-password-file", help="File with the password.")] = "",
+    health_port: Annotated[int, typer.Option("--health-port")] = 0,
+    sample: Annotated[bool, typer.Option("--sample", help="Mark the member as sample data.")] = False,
+) -> None:
+    """Make a node's folder: keys, one commented configuration, and admission.json for the operator."""
+    from passerelle.events.member import MemberKind, Role
+    from passerelle.node.setup import NewNode, create_node, known, parse_names
+    from passerelle.runtime.clock import SystemClock
+    from passerelle.runtime.ids import SystemIds
+
+    known(kind, get_args(MemberKind), "--kind")
+    for one in role:
+        known(one, get_args(Role), "--role")
+    node = NewNode(
+        member, kind, parse_names(name), jurisdiction, role, network, database, kafka, query, operator, password_file,
+        health_port, sample,
+    )  # fmt: skip
+    create_node(folder, node, root_key, SystemIds(SystemClock()))
+    print(f"{folder / 'node.toml'}: the node's configuration. Keep the *.key files secret, and a copy in a safe place.")
+    print(f"{folder / 'admission.json'}: send this to the operator, who admits the member with it.")
+
+
+@app.command()
+def run(config: ConfigOption, ready_file: ReadyOption = None) -> None:
+    """Run the node: relay what was published, take in receipts, notices and the feed."""
+    from passerelle.node.config import NodeConfig
+    from passerelle.node.main import build
+    from passerelle.runtime.process import run_process
+
+    settings = NodeConfig.load(config)
+    raise typer.Exit(run_process(lambda: build(settings), ready_file=ready_file))
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="The CSV file; its columns are in docs/csv.md.")],
+    config: ConfigOption,
+    kind: Annotated[str, typer.Option("--kind", help="Kind of file; found from the header by default.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; store and send nothing.")] = False,
+    report: Annotated[Path | None, typer.Option("--report", help="Where every error goes, as CSV.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import a CSV file. Exit code 0: every row taken; 2: some rows refused, the others taken; 1: nothing done."""
+    from passerelle.node.csv_forms import FORMS
+    from passerelle.node.csv_report import report_path, write_report
+    from passerelle.node.setup import known
+
+    if kind:
+        known(kind, tuple(FORMS), "--kind")
+
+    async def work(office: Any) -> Any:
+        with node_show.import_progress(file) as progress:
+            found = await office.importer().run(file, kind=kind or None, dry_run=dry_run, progress=progress)
+            if not dry_run:
+                await office.release()
+        return found, office.config.language
+
+    found, language = with_office(config, work)
+    target = report or report_path(file)
+    if found.errors:
+        write_report(target, found.errors)
+    if as_json:
+        print_json({**found.as_dict(), "report": str(target) if found.errors else None})
+    else:
+        node_show.import_outcome(found, target, language)
+    if found.refused:
+        raise typer.Exit(2)
+
+
+@app.command()
+def publish(
+    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="For example recognition.ended.")],
+    file: Annotated[Path, typer.Argument(help="The event's data as JSON, or an object of subject and data.")],
+    config: ConfigOption,
+    subject: Annotated[str, typer.Option("--subject", help="The id of what the event is about.")] = "",
+    wait: WaitOption = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish one event of the catalogue, checked first."""
+    from passerelle.core.errors import PasserelleError
+    from passerelle.node.publishing import compose, event_type, explain, read_json
+
+    found = event_type(type_name)
+    value = read_json(file)
+
+    async def work(office: Any) -> dict[str, Any]:
+        try:
+            event = compose(found, value, subject=subject or None, member=office.config.member, ids=office.ids)
+        except PasserelleError as error:
+            raise explain(error, file) from None
+        answers = await office.publish([event], wait_s=wait)
+        return dict(answers[0])
+
+    node_show.answer(with_office(config, work), as_json)
+
+
+@app.command()
+def status(
+    config: ConfigOption,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait until everything was answered.")] = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Published, accepted, waiting, refused. With --wait the exit code is 1 where something still waits."""
+    from passerelle.node.status import node_status, settled
+    from passerelle.runtime.process import wait_for
+
+    async def work(office: Any) -> tuple[dict[str, Any], str]:
+        async def look() -> dict[str, Any]:
+            return await node_status(
+                office.store,
+                member=office.config.member,
+                key_id=office.signer.key_id,
+                now_ms=office.clock.now_ms(),
+            )
+
+        async def done() -> bool:
+            return settled(await look())
+
+        if wait > 0:
+            await wait_for(done, timeout_s=wait, every_s=0.1)
+        return await look(), office.config.language
+
+    found, language = with_office(config, work)
+    if as_json:
+        print_json(found)
+    else:
+        node_show.status(found, language)
+    if wait > 0 and not settled(found):
+        raise typer.Exit(1)
+
+
+Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many rows.")]
+
+
+@app.command()
+def refused(config: ConfigOption, limit: Limit = 100, as_json: JsonOption = False) -> None:
+    """What the ledger refused: where, why, and what to do."""
+
+    async def work(office: Any) -> Any:
+        return await office.store.refused(limit), office.config.language
+
+    found, language = with_office(config, work)
+    if as_json:
+        print_json([dict(row) for row in found])
+    else:
+        node_show.refused(found, language)
+
+
+@app.command()
+def records(config: ConfigOption, limit: Limit = 1000, as_json: JsonOption = False) -> None:
+    """The office's records that were published: kind, thing, version, state."""
+
+    async def work(office: Any) -> Any:
+        return await office.store.records(limit)
+
+    found = [dict(row) for row in with_office(config, work)]
+    if as_json:
+        print_json(found)
+    else:
+        node_show.rows(found, ("kind", "thing", "version", "status", "state"))
+
+
+@app.command()
+def notices(config: ConfigOption, limit: Limit = 100, as_json: JsonOption = False) -> None:
+    """What happened to things on which something of this member rests."""
+
+    async def work(office: Any) -> Any:
+        return await office.store.notices(limit)
+
+    found = [dict(row) for row in with_office(config, work)]
+    if as_json:
+        print_json(found)
+    else:
+        node_show.rows(found, ("index", "event", "about", "affects", "member"))
+
+
+@app.command()
+def doctor(config: ConfigOption, as_json: JsonOption = False) -> None:
+    """Check key files, database, Kafka, query service and registry."""
+    from passerelle.node.config import NodeConfig
+    from passerelle.node.doctor import examine
+    from passerelle.runtime.clock import SystemClock
+
+    findings = asyncio.run(examine(NodeConfig.load(config), SystemClock()))
+    if as_json:
+        print_json([finding.as_dict() for finding in findings])
+    else:
+        node_show.rows([finding.as_dict() for finding in findings], ("check", "ok", "code", "what", "fix"))
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def with_office(config: Path, work: Callable[[Any], Awaitable[Answer]]) -> Answer:
+    """Run one command's work with the node's database and keys open."""
+    from passerelle.node.config import NodeConfig
+    from passerelle.node.main import open_office
+
+    async def main() -> Answer:
+        async with open_office(NodeConfig.load(config)) as office:
+            return await work(office)
+
+    return asyncio.run(main())

@@ -1,0 +1,187 @@
+"""Taking in what comes from Kafka: registry, inbox, feed, checkpoints; each once, in order, with its position."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import orjson
+import structlog
+
+from passerelle.core.checkpoint import open_checkpoint
+from passerelle.core.errors import FormatError, PasserelleError, ProofError, Retryable, Unavailable
+from passerelle.core.note import VerifierKey
+from passerelle.events.topics import CHECKPOINT, FEED, REGISTRY
+from passerelle.node.messages import SKIPPED, FeedEvent, InboxRecord, checked, read_feed, read_inbox
+from passerelle.node.ports import Arrived, InboxEffects, InboxStore, Ledger, OutboxStore, Source
+from passerelle.runtime.clock import Clock
+
+_LOG = structlog.get_logger(__name__)
+RETRY_S: Final = 1.0
+
+
+class IntakeStore(InboxStore, OutboxStore, Protocol):
+    """What comes in, and the registry's records."""
+
+
+class Intake:
+    """Reads the node's topics. ``effects`` hears what the relay must do."""
+
+    def __init__(
+        self,
+        store: IntakeStore,
+        source: Source,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        network: str,
+        operator: str,
+        effects: Callable[[InboxEffects], None],
+        registry_changed: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._source = source
+        self._ledger = ledger
+        self._clock = clock
+        self._network = network
+        self._operator = operator
+        self._effects = effects
+        self._registry_changed = registry_changed
+        self._inbox = 0
+        self._feed = 0
+        self.state = "starting"
+
+    async def run(self, stop: asyncio.Event, topics: tuple[str, ...]) -> None:
+        """Work until ``stop``; a broker, database or query service that is away is tried again from the positions."""
+        while not stop.is_set():
+            try:
+                await self._read(stop, topics)
+            except (Unavailable, Retryable) as error:
+                _LOG.warning("the intake waits", code=error.code, where=error.where)
+                self.state = f"waiting: {error.code}"
+                try:
+                    await asyncio.wait_for(stop.wait(), RETRY_S)
+                except TimeoutError:
+                    continue
+
+    async def _read(self, stop: asyncio.Event, topics: tuple[str, ...]) -> None:
+        positions = await self._store.positions()
+        self._inbox = positions.get("inbox", (0, None))[0]
+        self._feed = positions.get("feed", (0, None))[0]
+        names = {"inbox": next(topic for topic in topics if topic.startswith("passerelle.inbox.")), "feed": FEED}
+        offsets: dict[str, int | None] = dict.fromkeys(topics)
+        offsets |= {topic: positions[name][1] for name, topic in names.items() if name in positions}
+        batches = self._source.batches(offsets)
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            while not stop.is_set():
+                # The stop ends a wait for records at once; a batch that has arrived is taken in whole first.
+                following = asyncio.ensure_future(anext(batches))
+                await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    following.cancel()
+                    await asyncio.wait({following})
+                    return
+                self.state = "reading"
+                await self.take(following.result())
+        finally:
+            stopping.cancel()
+            await batches.aclose()
+
+    async def take(self, arrived: Arrived) -> None:
+        """Take one batch in."""
+        if arrived.topic == REGISTRY:
+            await self._take_registry(arrived)
+        elif arrived.topic == FEED:
+            await self._take_feed(arrived)
+        elif arrived.topic == CHECKPOINT:
+            await self._take_checkpoint(arrived)
+        else:
+            await self._take_inbox(arrived)
+
+    async def _take_registry(self, arrived: Arrived) -> None:
+        members: dict[str, Any] = {}
+        for _headers, value, offset, key in arrived.records:
+            try:
+                if key and value:
+                    members[key.decode("ascii")] = orjson.loads(value)
+            except (orjson.JSONDecodeError, UnicodeDecodeError):
+                await self._problem(
+                    FormatError("line-malformed", "a registry record cannot be read", where=str(offset))
+                )
+        await self._store.put_members(members)
+        self._registry_changed()
+
+    async def _take_inbox(self, arrived: Arrived) -> None:
+        records: list[InboxRecord] = []
+        expected = self._inbox + 1
+        for headers, value, _offset, _key in arrived.records:
+            try:
+                record = read_inbox(headers, value)
+            except FormatError as error:
+                await self._problem(error)
+                continue
+            if record.number < expected:
+                continue
+            if record.number > expected:
+                records += await self._missing(expected, record.number)
+            records.append(await self._checked(record))
+            expected = record.number + 1
+        next_offset = arrived.records[-1][2] + 1
+        self._effects(await self._store.take_inbox(records, next_offset, self._clock.now_ms()))
+        self._inbox = expected - 1
+
+    async def _missing(self, first: int, until: int) -> list[InboxRecord]:
+        """Inbox records that Kafka no longer has, from the ledger by number. Raises Unavailable where it lacks one."""
+        found: list[InboxRecord] = []
+        while first < until:
+            page = [record for record in await self._ledger.list_inbox(first - 1) if record.number < until]
+            if not page or page[0].number != first:
+                raise Unavailable("service-unavailable", "the ledger does not give the missing records", where="inbox")
+            found += [await self._checked(record) for record in page]
+            first = page[-1].number + 1
+        _LOG.info("fetched inbox records that Kafka no longer had", records=len(found))
+        return found
+
+    async def _checked(self, record: InboxRecord) -> InboxRecord:
+        try:
+            return checked(record)
+        except FormatError as error:
+            await self._problem(error)
+            return InboxRecord(record.number, SKIPPED, {})
+
+    async def _take_feed(self, arrived: Arrived) -> None:
+        events: list[FeedEvent] = []
+        for headers, value, _offset, _key in arrived.records:
+            try:
+                event = read_feed(headers, value)
+            except PasserelleError as error:
+                await self._problem(error)
+                continue
+            if event.index > self._feed:
+                what = f"indices {self._feed} to {event.index - 1} are missing on the feed"
+                await self._problem(FormatError("feed-gap", what, where="feed"))
+            if event.index >= self._feed:
+                events.append(event)
+                self._feed = event.index + 1
+        if events:
+            await self._store.take_feed(events, arrived.records[-1][2] + 1)
+
+    async def _take_checkpoint(self, arrived: Arrived) -> None:
+        """Keep the newest checkpoint of the batch, once the registry says by which key the log signs."""
+        operator = await self._store.own_record(self._operator)
+        vkey = (operator or {}).get("details", {}).get("log_vkey")
+        value = arrived.records[-1][1]
+        if not vkey or not value:
+            return
+        try:
+            opened = open_checkpoint(value, [VerifierKey.parse(vkey)], origin=self._network)
+        except (FormatError, ProofError) as error:
+            await self._problem(error)
+            return
+        await self._store.put_checkpoint(opened.checkpoint.size, opened.checkpoint.root, value.decode())
+
+    async def _problem(self, error: PasserelleError) -> None:
+        _LOG.error("a record was not taken in", code=error.code, what=error.what, where=error.where)
+        await self._store.add_problem(error.code, f"{error.what} ({error.where})", error.fix, self._clock.now_ms())

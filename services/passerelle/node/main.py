@@ -1,0 +1,173 @@
+"""Wiring: from a configuration to a running node, or to the use cases of one command."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from passerelle.core.catalogue import PREFIX, SUFFIX
+from passerelle.core.signature import SeedSigner, key_id
+from passerelle.node.author import Author
+from passerelle.node.config import NodeConfig
+from passerelle.node.importer import Importer
+from passerelle.node.intake import Intake
+from passerelle.node.outbox import Draft
+from passerelle.node.people import Vault
+from passerelle.node.plan import NewEvent
+from passerelle.node.ports import InboxEffects, OutboxRow
+from passerelle.node.postgres import PostgresStore, open_pool
+from passerelle.node.postgres.session import WORK
+from passerelle.node.records import RecordKeys
+from passerelle.node.relay import Relay
+from passerelle.node.rpc import GrpcLedger
+from passerelle.node.service import NodeService, Opened, Snapshot, closing
+from passerelle.node.stream import KafkaPublisher, KafkaSource, topics_of
+from passerelle.runtime.clock import Clock, SystemClock
+from passerelle.runtime.ids import Ids, SystemIds
+from passerelle.runtime.keys import load_signer, read_seed
+from passerelle.runtime.postgres import listening
+from passerelle.runtime.process import wait_for
+from passerelle.runtime.telemetry import configure_logging, health_app, serve_http
+
+START_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What the commands of one node work with."""
+
+    config: NodeConfig
+    store: PostgresStore
+    author: Author
+    vault: Vault
+    keys: RecordKeys
+    signer: SeedSigner
+    ledger: GrpcLedger
+    clock: Clock
+    ids: Ids
+
+    def importer(self) -> Importer:
+        """The import of files."""
+        return Importer(self.store, self.author, self.vault, self.keys, self.clock, self.ids, self.config.member)
+
+    async def publish(self, events: Sequence[NewEvent], *, wait_s: float = 0.0) -> list[dict[str, Any]]:
+        """Draft, release and, where asked, wait for the answers; what became of each event, in order.
+
+        Raises Refused where an event does not fit its schema; nothing was stored then.
+        """
+        drafts = [self.author.draft(event) for event in events]
+        await self.store.add_drafts(drafts, self.clock.now_ms())
+        await self.release()
+        return await self.answers(drafts, wait_s=wait_s)
+
+    async def answers(self, drafts: Sequence[Draft], *, wait_s: float = 0.0) -> list[dict[str, Any]]:
+        """What became of drafts: ``held``, ``waiting``, ``accepted`` or ``refused`` with code, field, what and fix."""
+
+        async def look() -> list[dict[str, Any]]:
+            return [self._answer(draft, await self.store.events_of(draft.thing)) for draft in drafts]
+
+        async def answered() -> bool:
+            return all(one["state"] in {"accepted", "refused"} for one in await look())
+
+        if wait_s > 0:
+            await wait_for(answered, timeout_s=wait_s)
+        return await look()
+
+    def _answer(self, draft: Draft, rows: Sequence[OutboxRow]) -> dict[str, Any]:
+        found = {"type": draft.type.removeprefix(PREFIX).removesuffix(SUFFIX), "subject": draft.subject}
+        row = next((row for row in rows if row.signed.body == draft.body), None)
+        if row is None:
+            return {**found, "state": "held", "needs": list(draft.needs)}
+        answer = {"state": row.outcome or "waiting", "family": row.family, "sequence": row.sequence, "index": row.index}
+        return {**found, **answer, "code": row.code, "field": row.field, "what": row.what, "fix": row.fix}
+
+    async def release(self) -> int:
+        """Number, link and sign every draft that waits for nothing."""
+        total = 0
+        while count := await self.store.release_ready(
+            self.signer, network=self.config.network, member=self.config.member, now_ms=self.clock.now_ms()
+        ):
+            total += count
+        return total
+
+
+@asynccontextmanager
+async def open_office(config: NodeConfig) -> AsyncIterator[Office]:
+    """Open a node's database and keys for one command. Raises ConfigError, Unavailable."""
+    clock = SystemClock()
+    ids = SystemIds(clock)
+    seed = read_seed(config.key_file)
+    keys = RecordKeys(read_seed(config.record_key_file))
+    vault = Vault(read_seed(config.learner_key_file), keys, ids)
+    pool = await open_pool(config.database, name=f"passerelle-{config.member}")
+    ledger = GrpcLedger(config.query, member=config.member, network=config.network, seed=seed, clock=clock)
+    try:
+        yield Office(
+            config,
+            PostgresStore(pool),
+            Author(config.member, clock, ids),
+            vault,
+            keys,
+            SeedSigner(seed),
+            ledger,
+            clock,
+            ids,
+        )
+    finally:
+        await ledger.close()
+        await pool.close()
+
+
+def build(config: NodeConfig) -> NodeService:
+    """The node as a service of its own process."""
+    configure_logging(config.telemetry, service=f"node-{config.member}")
+
+    async def open_node(stack: AsyncExitStack) -> Opened:
+        clock = SystemClock()
+        seed = read_seed(config.key_file)
+        pool = await open_pool(config.database, name=f"passerelle-node-{config.member}", retry_for=START_S)
+        stack.push_async_callback(pool.close)
+        store = PostgresStore(pool)
+        publisher = await stack.enter_async_context(closing(KafkaPublisher(config.kafka, config.member)))
+        ledger = await stack.enter_async_context(
+            closing(GrpcLedger(config.query, member=config.member, network=config.network, seed=seed, clock=clock))
+        )
+        is_operator = config.member == config.operator
+        relay = Relay(
+            store,
+            store,
+            publisher,
+            load_signer(config.key_file),
+            clock,
+            network=config.network,
+            member=config.member,
+            bootstrap_key=key_id(config.root_public_key()) if is_operator else None,
+            resend_after_s=config.resend_after_s,
+        )
+
+        def effects(found: InboxEffects) -> None:
+            for family, sequence in found.resend:
+                relay.rewind(family, sequence)
+            if found.key_refused:
+                relay.renew_signatures()
+            relay.wake()
+
+        intake = Intake(
+            store,
+            KafkaSource(config.kafka, config.member),
+            ledger,
+            clock,
+            network=config.network,
+            operator=config.operator,
+            effects=effects,
+            registry_changed=relay.wake,
+        )
+        snapshot = Snapshot(config.member, relay, intake, store)
+        await stack.enter_async_context(listening(pool, WORK, relay.wake))
+        port = await stack.enter_async_context(serve_http(health_app(snapshot.as_dict), config.telemetry.health))
+        addresses = {"health": f"{config.telemetry.health.host}:{port}"}
+        return relay, intake, snapshot, topics_of(config.member), addresses
+
+    return NodeService(open_node)

@@ -1,0 +1,186 @@
+"""The relay: every numbered event to Kafka, in order, again and again until the ledger has answered it.
+
+A Kafka acknowledgement is not an answer. Nothing goes out before the registry shows the key that signed it, except the
+operator's own admission, which the root key signs. A sequence conflict stops the relay: this node's database and the
+ledger tell two stories of one stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from passerelle.core.errors import Retryable, Unavailable
+from passerelle.core.signature import Signer
+from passerelle.node.messages import signing_keys
+from passerelle.node.ports import DraftStore, OutboxStore, Publisher
+from passerelle.runtime.clock import Clock
+
+_LOG = structlog.get_logger(__name__)
+PAGE: Final = 1024
+MAX_DOUBLINGS: Final = 4
+IDLE_S: Final = 0.5
+RETRY_S: Final = 1.0
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far one family was sent: ``oldest`` unanswered since ``since`` (monotonic seconds), sent again ``tries``."""
+
+    cursor: int = 0
+    oldest: int = 0
+    since: float = 0.0
+    tries: int = 0
+
+    def observe(self, oldest: int, now: float, resend_after_s: float) -> bool:
+        """Take note of the oldest unanswered number; True where it is time to send again from there."""
+        if oldest != self.oldest:
+            self.oldest, self.since, self.tries = oldest, now, 0
+            return False
+        if self.cursor < oldest or now - self.since < resend_after_s * 2 ** min(self.tries, MAX_DOUBLINGS):
+            return False
+        self.cursor, self.since, self.tries = oldest - 1, now, self.tries + 1
+        return True
+
+
+class Relay:
+    """Releases drafts and sends the outbox. One a node: its progress is in memory and starts at the oldest open row."""
+
+    def __init__(
+        self,
+        drafts: DraftStore,
+        outbox: OutboxStore,
+        publisher: Publisher,
+        signer: Signer,
+        clock: Clock,
+        *,
+        network: str,
+        member: str,
+        bootstrap_key: str | None,
+        resend_after_s: float,
+    ) -> None:
+        """``bootstrap_key``: id of the root key at the operator's node, None elsewhere."""
+        self._drafts = drafts
+        self._outbox = outbox
+        self._publisher = publisher
+        self._signer = signer
+        self._clock = clock
+        self._network = network
+        self._member = member
+        self._bootstrap_key = bootstrap_key
+        self._resend_after_s = resend_after_s
+        self._progress: dict[str, _Progress] = {}
+        self._wake = asyncio.Event()
+        self._sign_again = True
+        self.state = "starting"
+        self.problem: Mapping[str, Any] | None = None
+        self.sent = 0
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    def rewind(self, family: str, sequence: int) -> None:
+        """Send a family again from this number on: the ledger asked."""
+        progress = self._progress.setdefault(family, _Progress())
+        progress.cursor = min(progress.cursor, sequence - 1)
+        self.wake()
+
+    def renew_signatures(self) -> None:
+        """Sign what is unanswered anew: the ledger did not take the key, or the key changed."""
+        self._sign_again = True
+        for progress in self._progress.values():
+            progress.cursor = 0
+        self.wake()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop``; a broker or database that is away is tried again."""
+        while not stop.is_set():
+            self._wake.clear()
+            pause = IDLE_S
+            try:
+                busy = await self.step()
+                pause = 0.0 if busy else IDLE_S
+            except (Unavailable, Retryable) as error:
+                _LOG.warning("the relay waits", code=error.code, where=error.where)
+                self.state = f"waiting: {error.code}"
+                pause = RETRY_S
+            if pause:
+                await self._pause(stop, pause)
+
+    async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
+        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._wake.wait())]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def step(self) -> bool:
+        """Release what is ready, send what is open; whether there was anything to do."""
+        now_ms = self._clock.now_ms()
+        released = await self._drafts.release_ready(
+            self._signer, network=self._network, member=self._member, now_ms=now_ms
+        )
+        keys = await self._usable_keys(now_ms)
+        busy = released > 0
+        if keys:
+            for family, oldest in (await self._outbox.oldest_open()).items():
+                busy = await self._family(family, oldest, keys) or busy
+        return busy
+
+    async def _usable_keys(self, now_ms: int) -> frozenset[str]:
+        """Ids of keys under which rows may go out now; none while the relay must stand still."""
+        self.problem = await self._outbox.stopping_problem()
+        if self.problem is not None:
+            self.state = f"stopped: {self.problem['code']}"
+            return frozenset()
+        record = await self._outbox.own_record(self._member)
+        if record is None and self._bootstrap_key is not None:
+            self.state = "waiting: the operator's own admission"
+            return frozenset({self._bootstrap_key})
+        keys = signing_keys(record, now_ms)
+        if self._signer.key_id not in keys:
+            status = "absent" if record is None else record.get("status", "active")
+            shown = "does not show this node's key" if status == "active" else f"says that this member is {status}"
+            self.state = f"waiting: the registry {shown}"
+            return frozenset()
+        if self._sign_again:
+            await self._renew()
+        self.state = "relaying"
+        return frozenset({self._signer.key_id})
+
+    async def _renew(self) -> None:
+        renewed = 0
+        while count := await self._outbox.sign_again(self._signer, network=self._network, member=self._member):
+            renewed += count
+        self._sign_again = False
+        if renewed:
+            _LOG.info("signed unanswered events anew", events=renewed, key=self._signer.key_id)
+
+    async def _family(self, family: str, oldest: int, keys: frozenset[str]) -> bool:
+        progress = self._progress.setdefault(family, _Progress())
+        again = progress.observe(oldest, self._clock.monotonic(), self._resend_after_s)
+        rows = await self._outbox.open_rows(family, max(progress.cursor, oldest - 1), PAGE)
+        foreign = next((place for place, row in enumerate(rows) if row.signed.key_id not in keys), None)
+        if foreign == 0:
+            # Signed under a key that went since: the next step signs it anew.
+            self._sign_again = True
+        rows = rows[:foreign]
+        if not rows:
+            return False
+        try:
+            await self._publisher.publish(family, rows)
+        except Unavailable:
+            progress.cursor = oldest - 1
+            raise
+        progress.cursor = rows[-1].sequence
+        if progress.tries == 0 and not again:
+            progress.since = self._clock.monotonic()
+        self.sent += len(rows)
+        await self._outbox.note_sent(family, progress.cursor, now_ms=self._clock.now_ms(), again=again)
+        return True

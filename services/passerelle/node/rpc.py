@@ -1,0 +1,57 @@
+"""The node as a caller of the query service: its inbox, proofs of its own entries, the head."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import grpc
+
+from passerelle.api.ledger.v1 import ledger_pb2, ledger_pb2_grpc
+from passerelle.node.messages import InboxRecord, inbox_record
+from passerelle.node.ports import Proved
+from passerelle.runtime.clock import Clock
+from passerelle.runtime.identity import make_token
+from passerelle.runtime.rpc import from_rpc_error, metadata, open_channel
+
+CALL_S: Final = 10.0
+PAGE: Final = 500
+
+
+class GrpcLedger:
+    """See :class:`passerelle.node.ports.Ledger`."""
+
+    def __init__(self, address: str, *, member: str, network: str, seed: bytes, clock: Clock) -> None:
+        self._channel = open_channel(address)
+        self._stub = ledger_pb2_grpc.LedgerServiceStub(self._channel)
+        self._member = member
+        self._network = network
+        self._seed = seed
+        self._clock = clock
+
+    async def _call(self, method: Any, request: Any) -> Any:
+        token = make_token(self._seed, member=self._member, network=self._network, now_s=self._clock.now_ms() // 1000)
+        try:
+            return await method(request, timeout=CALL_S, metadata=metadata(token))
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+
+    async def list_inbox(self, after: int) -> list[InboxRecord]:
+        """See :class:`passerelle.node.ports.Ledger`."""
+        request = ledger_pb2.ListInboxRequest(member=self._member, after=after, page_size=PAGE)
+        response = await self._call(self._stub.ListInbox, request)
+        return [inbox_record(record.number, record.kind, record.value) for record in response.records]
+
+    async def proof(self, family: str, sequence: int) -> Proved:
+        """See :class:`passerelle.node.ports.Ledger`."""
+        stream = ledger_pb2.StreamPosition(member=self._member, family=family, sequence=sequence)
+        response = await self._call(self._stub.GetProof, ledger_pb2.GetProofRequest(stream=stream))
+        return Proved(response.index, response.entry, response.proof.encode())
+
+    async def head(self) -> int:
+        """See :class:`passerelle.node.ports.Ledger`."""
+        response = await self._call(self._stub.GetHead, ledger_pb2.GetHeadRequest())
+        return int(response.position.size)
+
+    async def close(self) -> None:
+        """See :class:`passerelle.node.ports.Ledger`."""
+        await self._channel.close()

@@ -1,0 +1,109 @@
+"""The node as a process: intake and relay side by side, and what it says about itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import prometheus_client
+import structlog
+
+from passerelle.core.errors import Unavailable
+from passerelle.node.intake import Intake
+from passerelle.node.ports import StatusStore
+from passerelle.node.relay import Relay
+from passerelle.runtime.process import run_together
+
+_LOG = structlog.get_logger(__name__)
+LOOK_S: Final = 5.0
+
+_SENT = prometheus_client.Gauge("passerelle_node_sent_events", "Events handed to Kafka since the start")
+_WAITING = prometheus_client.Gauge("passerelle_node_waiting_events", "Events without an answer", ["family"])
+_HELD = prometheus_client.Gauge("passerelle_node_held_drafts", "Drafts that wait for a thing of another", ["family"])
+_REFUSED = prometheus_client.Gauge("passerelle_node_refused_events", "Events refused by the ledger", ["family"])
+
+
+class Snapshot:
+    """What health and metrics show: counts are looked up every few seconds, states are live."""
+
+    def __init__(self, member: str, relay: Relay, intake: Intake, status: StatusStore) -> None:
+        self._member = member
+        self._relay = relay
+        self._intake = intake
+        self._status = status
+        self._problems: list[str] = []
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """``ready`` is false while the relay is stopped by a problem or a service is away."""
+        waits = any(part.state.startswith(("starting", "stopped")) for part in (self._relay, self._intake))
+        return {
+            "ready": not waits,
+            "member": self._member,
+            "relay": self._relay.state,
+            "intake": self._intake.state,
+            "problems": self._problems,
+        }
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look the counts up until ``stop``."""
+        while not stop.is_set():
+            try:
+                await self._look()
+            except Unavailable as error:
+                _LOG.warning("the counts cannot be read", code=error.code)
+            try:
+                await asyncio.wait_for(stop.wait(), LOOK_S)
+            except TimeoutError:
+                continue
+
+    async def _look(self) -> None:
+        self._problems = [str(problem["code"]) for problem in await self._status.problems()]
+        _SENT.set(self._relay.sent)
+        for row in await self._status.streams():
+            _WAITING.labels(row["family"]).set(row["waiting"])
+            _HELD.labels(row["family"]).set(row["held"])
+            _REFUSED.labels(row["family"]).set(row["refused"])
+
+
+Opened = tuple[Relay, Intake, Snapshot, tuple[str, ...], Mapping[str, Any]]
+
+
+class NodeService:
+    """See :class:`passerelle.runtime.process.Service`. ``open_node`` opens everything inside the given stack."""
+
+    def __init__(self, open_node: Callable[[AsyncExitStack], Awaitable[Opened]]) -> None:
+        self._open = open_node
+        self._stack = AsyncExitStack()
+        self._opened: Opened | None = None
+
+    async def start(self) -> Mapping[str, Any]:
+        """Open database, Kafka and health; the addresses for the ready file."""
+        self._opened = await self._open(self._stack)
+        return self._opened[4]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Take in and relay until ``stop``."""
+        if self._opened is None:
+            raise Unavailable("service-unavailable", "the node was not started")
+        relay, intake, snapshot, topics, _ = self._opened
+        await run_together(
+            stop,
+            lambda: relay.run(stop),
+            lambda: intake.run(stop, topics),
+            lambda: snapshot.run(stop),
+        )
+
+    async def close(self) -> None:
+        """Release what was opened, last first."""
+        await self._stack.aclose()
+
+
+@asynccontextmanager
+async def closing(thing: Any) -> AsyncIterator[Any]:
+    """Close something with an awaitable ``close`` at the end of the block."""
+    try:
+        yield thing
+    finally:
+        await thing.close()

@@ -1,0 +1,59 @@
+"""What the node says about itself: a table that a person reads in five seconds, and the same as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from passerelle.node.messages import signing_keys
+from passerelle.node.ports import OutboxStore, StatusStore
+
+MAX_HELD: Final = 100
+
+
+class StatusSource(StatusStore, OutboxStore, Protocol):
+    """Counts, and the registry's records."""
+
+
+async def node_status(store: StatusSource, *, member: str, key_id: str, now_ms: int) -> dict[str, Any]:
+    """Streams with counts and lag (milliseconds), totals, what is held and why, problems, admission, checkpoint."""
+    streams = [_stream(row, now_ms) for row in await store.streams()]
+    record = await store.own_record(member)
+    stopping = await store.stopping_problem()
+    return {
+        "member": member,
+        "admitted": record is not None,
+        "key_shown": key_id in signing_keys(record, now_ms),
+        "relay": "stopped" if stopping is not None else "ready",
+        "totals": {
+            name: sum(row[name] for row in streams) for name in ("published", "accepted", "waiting", "held", "refused")
+        },
+        "streams": streams,
+        "held": [_held(row) for row in await store.held(MAX_HELD)],
+        "problems": [dict(row) for row in await store.problems()],
+        "checkpoint": await store.checkpoint(),
+    }
+
+
+def _stream(row: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    released = row["oldest_released_at"]
+    return {
+        "family": row["family"],
+        "published": row["sequence"],
+        "accepted": row["accepted"],
+        "waiting": row["waiting"],
+        "held": row["held"],
+        "refused": row["refused"],
+        "lag_ms": None if released is None else max(0, now_ms - released),
+        "resent": row["attempts"],
+    }
+
+
+def _held(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": row["type"], "subject": row["subject"], "waits_for": list(row["waits_for"])}
+
+
+def settled(status: Mapping[str, Any]) -> bool:
+    """Whether everything sent was answered and nothing is held back."""
+    totals = status["totals"]
+    return bool(totals["waiting"] == 0 and totals["held"] == 0)

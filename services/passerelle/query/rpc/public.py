@@ -1,0 +1,72 @@
+"""EquivalencyService and PortabilityService over gRPC: public, no identity is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from passerelle.api.equivalency.v1 import equivalency_pb2, equivalency_pb2_grpc
+from passerelle.api.portability.v1 import portability_pb2, portability_pb2_grpc
+from passerelle.query.equivalency import Equivalency
+from passerelle.query.evaluation import Evaluation
+from passerelle.query.portability import Portability
+from passerelle.query.rpc.calls import ServicerContext, wait_of
+
+
+class EquivalencyServicer(equivalency_pb2_grpc.EquivalencyServiceServicer):
+    """The handlers; errors are turned into rich status by the server's interceptor."""
+
+    def __init__(self, equivalency: Equivalency, evaluation: Evaluation, *, max_wait_s: float) -> None:
+        self._equivalency = equivalency
+        self._evaluation = evaluation
+        self._max_wait_s = max_wait_s
+
+    async def Find(
+        self, request: equivalency_pb2.FindRequest, context: ServicerContext
+    ) -> equivalency_pb2.FindResponse:
+        """What a sending achievement counts for."""
+        return await self._equivalency.find(request, wait_of(context, self._max_wait_s))
+
+    async def Reverse(
+        self, request: equivalency_pb2.ReverseRequest, context: ServicerContext
+    ) -> equivalency_pb2.ReverseResponse:
+        """What counts for a receiving achievement."""
+        return await self._equivalency.reverse(request, wait_of(context, self._max_wait_s))
+
+    async def Evaluate(
+        self, request: equivalency_pb2.EvaluateRequest, context: ServicerContext
+    ) -> AsyncIterator[equivalency_pb2.EvaluateResponse]:
+        """A whole transcript."""
+        async for response in self._evaluation.evaluate(request, wait_of(context, self._max_wait_s)):
+            yield response
+
+    async def Search(
+        self, request: equivalency_pb2.SearchRequest, context: ServicerContext
+    ) -> equivalency_pb2.SearchResponse:
+        """Achievements by words and facets."""
+        return await self._equivalency.search(request, wait_of(context, self._max_wait_s))
+
+    async def GetAchievement(
+        self, request: equivalency_pb2.GetAchievementRequest, context: ServicerContext
+    ) -> equivalency_pb2.GetAchievementResponse:
+        """One achievement."""
+        return await self._equivalency.get_achievement(request, wait_of(context, self._max_wait_s))
+
+
+class PortabilityServicer(portability_pb2_grpc.PortabilityServiceServicer):
+    """The handlers."""
+
+    def __init__(self, portability: Portability, *, max_wait_s: float) -> None:
+        self._portability = portability
+        self._max_wait_s = max_wait_s
+
+    async def Assess(
+        self, request: portability_pb2.AssessRequest, context: ServicerContext
+    ) -> portability_pb2.AssessResponse:
+        """Judge one achievement by a pack."""
+        return await self._portability.assess(request, wait_of(context, self._max_wait_s))
+
+    async def ListPacks(
+        self, request: portability_pb2.ListPacksRequest, context: ServicerContext
+    ) -> portability_pb2.ListPacksResponse:
+        """The packs that Assess knows."""
+        return self._portability.list_packs()

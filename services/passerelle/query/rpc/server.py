@@ -1,0 +1,55 @@
+"""The server: four services, health and reflection on one address."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import grpc
+
+from passerelle.api.equivalency.v1 import equivalency_pb2, equivalency_pb2_grpc
+from passerelle.api.ledger.v1 import ledger_pb2
+from passerelle.api.portability.v1 import portability_pb2, portability_pb2_grpc
+from passerelle.api.transfer.v1 import transfer_pb2, transfer_pb2_grpc
+from passerelle.core.policy import Pack
+from passerelle.query.config import QueryConfig
+from passerelle.query.equivalency import Equivalency
+from passerelle.query.evaluation import Evaluation
+from passerelle.query.index import Index
+from passerelle.query.portability import Portability
+from passerelle.query.ports import CaseStore
+from passerelle.query.rpc.calls import Callers
+from passerelle.query.rpc.ledger import ledger_handlers
+from passerelle.query.rpc.public import EquivalencyServicer, PortabilityServicer
+from passerelle.query.rpc.transfer import TransferServicer
+from passerelle.runtime.clock import Clock
+from passerelle.runtime.rpc import RpcServer, open_channel, start_server
+
+SERVICES = (
+    equivalency_pb2.DESCRIPTOR.services_by_name["EquivalencyService"].full_name,
+    portability_pb2.DESCRIPTOR.services_by_name["PortabilityService"].full_name,
+    transfer_pb2.DESCRIPTOR.services_by_name["TransferService"].full_name,
+    ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name,
+)
+
+
+async def open_services(
+    config: QueryConfig, index: Index, store: CaseStore, packs: tuple[Pack, ...], clock: Clock, stack: AsyncExitStack
+) -> RpcServer:
+    """Start the server; what it opens is closed with ``stack``. Raises Unavailable ``port-taken``."""
+    channel = open_channel(config.ledger)
+    stack.push_async_callback(channel.close)
+    callers = Callers(index, clock, network=config.network)
+    wait_s = config.max_wait_s
+
+    def add(server: grpc.aio.Server) -> None:
+        public = EquivalencyServicer(Equivalency(index), Evaluation(index), max_wait_s=wait_s)
+        equivalency_pb2_grpc.add_EquivalencyServiceServicer_to_server(public, server)
+        portability = PortabilityServicer(Portability(index, packs), max_wait_s=wait_s)
+        portability_pb2_grpc.add_PortabilityServiceServicer_to_server(portability, server)
+        transfer = TransferServicer(index, store, callers, operator=config.operator, max_wait_s=wait_s)
+        transfer_pb2_grpc.add_TransferServiceServicer_to_server(transfer, server)
+        server.add_generic_rpc_handlers((ledger_handlers(channel),))
+
+    server = await start_server(config.grpc, add, SERVICES)
+    stack.push_async_callback(server.stop)
+    return server
