@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from tests.unit.portal.builder import OPERATOR, Log
+from tests.unit.portal.builder import OPERATOR, START, Log
 
 _HOUR = dt.timedelta(hours=1)
 
@@ -242,9 +242,9 @@ _ACHIEVEMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-def build() -> Log:
-    """The log, from the operator's admission to a refused event."""
-    log = Log()
+def build(start: dt.datetime = START) -> Log:
+    """The log, from the operator's admission at ``start`` to a refused event some 22 hours later."""
+    log = Log(now=start)
     log.admit(OPERATOR, "operator", {"en": "Operator of the network", "fr": "Opérateur du réseau"}, ["CA"], ["operate"])
     for member, kind, names, jurisdictions, roles in _MEMBERS:
         log.admit(member, kind, names, jurisdictions, roles, sample=True)

@@ -6,6 +6,7 @@ nothing anywhere proves nothing.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import re
@@ -20,7 +21,8 @@ import pytest
 import typer.main
 
 from passerelle.cli.main import AREAS
-from passerelle.core.errors import CODES
+from passerelle.core import errors
+from passerelle.core.errors import CODES, PasserelleError
 from passerelle.events.topics import FOR_EVER, INBOX_TEMPLATE, TOPICS
 from passerelle.insight.config import InsightConfig
 from passerelle.ledger.config import LedgerConfig
@@ -31,6 +33,7 @@ from passerelle.runtime.config import DatabaseConfig, KafkaConfig, ServerConfig,
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "services" / "passerelle"
+ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, PasserelleError)}
 DAY_MS = 24 * 60 * 60 * 1000
 CONFIGS = (
     ServiceConfig, KafkaConfig, DatabaseConfig, ServerConfig, TelemetryConfig, LedgerConfig, NodeConfig, QueryConfig,
@@ -41,7 +44,7 @@ _LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)(?: \"[^\"]*\")?\)")
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)\n(?P<text>.*?)^(?P=indent)```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`((?:[^`\n]|\n(?!\n))+)`")
 _CODE_REFERENCE = re.compile(r"^((?:[a-z_]+/)+[a-z_0-9]+\.py)(?:: ([A-Za-z_]+)(?:\.([a-z_]+))?)?$")
-_TABLE_REFERENCE = re.compile(r"^(ledger|read|node)\.([a-z_]+)$")
+_TABLE_REFERENCE = re.compile(r"^(ledger|read|node)\.(?!toml$)([a-z_]+)$")
 _METRIC = re.compile(r"[(]\s*\"(passerelle_[a-z_]+)\"")
 _MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:wo" + r"rk|ro" + r"ot|home/\w+|Users/\w+)(?:/|\b)")
 _SHELLS = frozenset({"sh", "bash", "console"})
@@ -163,7 +166,13 @@ def _wrong_rest(command: Any, rest: list[str], *, whole: bool) -> str | None:
     most = sum(parameter.nargs if parameter.nargs > 0 else 1000 for parameter in arguments)
     if whole and not least <= given <= most:
         return f"{command.name} takes {least} to {most} arguments, not {given}"
-    return None
+    absent = [
+        parameter.opts[0]
+        for parameter in command.params
+        if parameter.param_type_name == "option" and parameter.required and not parameter.envvar
+        if not any(word.partition("=")[0] in parameter.opts for word in rest)
+    ]
+    return f"{command.name} needs {absent[0]}" if whole and absent else None
 
 
 def wrong_commands(page: Page) -> Iterator[str]:
@@ -270,9 +279,10 @@ def test_a_wrong_page_is_found(check: Any) -> None:
     assert len(findings) == expected, findings
 
 
-def test_arguments_are_counted() -> None:
+def test_arguments_and_required_options_are_counted() -> None:
     assert wrong_call(["ledger", "run", "surplus", "--config", "ledger.toml"], whole=True)
     assert wrong_call(["ledger", "run", "--config", "ledger.toml"], whole=True) is None
+    assert wrong_call(["feed", "verify", "--kafka", "127.0.0.1:9092"], whole=True)
 
 
 # Whole pages that must be complete
@@ -290,6 +300,26 @@ def test_error_page_is_the_table_of_the_code() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert read("errors.md") == module.render(CODES), "run python tools/errors_doc.py"
+
+
+def raised_codes(text: str) -> Iterator[tuple[int, str]]:
+    """Line and code of each error that is made with a code written out."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = node.func.id if isinstance(node.func, ast.Name) else ""
+            if name in ERRORS and isinstance(node.args[0].value, str):
+                yield node.lineno, node.args[0].value
+
+
+def test_every_code_that_is_raised_is_in_the_table() -> None:
+    assert list(raised_codes("raise Fatal('no-such-code', 'text')")) == [(1, "no-such-code")]
+    unknown = [
+        f"{path.relative_to(ROOT)}:{line}: {code}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for line, code in raised_codes(path.read_text(encoding="utf-8"))
+        if code not in CODES
+    ]
+    assert not unknown, unknown
 
 
 def missing(names: Iterable[str], text: str) -> list[str]:

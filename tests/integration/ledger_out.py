@@ -1,4 +1,4 @@
-"""What the tests of the ledger's outgoing half share: emptied topics, a federation with every kind of event, readers."""
+"""What the tests of the ledger's outgoing half share: emptied topics, sample events, readers."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ async def test_the_log_is_its_entries_and_its_tiles_give_their_root(world: World
     assert (head["size"], head["frontier"]) == (frontier.size, b"".join(frontier.peaks))
     first = await ledger.look.fetchval("SELECT hashes FROM ledger.tile WHERE level = 1 AND n = 0")
     assert len(first) == 32 * (frontier.size >> 8)
-    outcomes = (await ledger.letters("humber", "receipts"))[-1]["streams"][0]["outcomes"]
+    outcomes = (await ledger.letters("humber", "receipts"))[-1][0]["outcomes"]
     assert outcomes[-1] == {"sequence": 601, "index": world.size + 599, "outcome": "accepted"}
     assert await ledger.count("party_body") == 600
     volume = await ledger.look.fetchval("SELECT sum(accepted) FROM ledger.volume WHERE family = 'credential'")
@@ -171,13 +171,13 @@ async def test_the_same_statement_again_is_absorbed_and_its_receipt_repeated(wor
 
     async def answered() -> bool:
         letters = (await ledger.letters("humber", "receipts"))[before:]
-        return sum(len(stream["outcomes"]) for letter in letters for stream in letter["streams"]) == 3
+        return sum(len(stream["outcomes"]) for letter in letters for stream in letter) == 3
 
     await ledger.until(answered, "the receipts again")
     again = [
         outcome
         for letter in (await ledger.letters("humber", "receipts"))[before:]
-        for stream in letter["streams"]
+        for stream in letter
         for outcome in stream["outcomes"]
     ]
     assert [item["sequence"] for item in again] == [2, 3, 2]
@@ -214,7 +214,7 @@ async def test_refused_events_are_logged_answered_and_delay_nobody(world: World)
     told = [
         outcome
         for letter in await ledger.letters("humber", "receipts")
-        for stream in letter["streams"]
+        for stream in letter
         for outcome in stream["outcomes"]
         if outcome["outcome"] == "refused"
     ]

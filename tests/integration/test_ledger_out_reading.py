@@ -12,6 +12,7 @@ import grpc
 import httpx
 import orjson
 import pytest
+from tests.integration.ledger_out import ANN, BOB, SECRET, Sample, empty_topics, until_shown, vkey_of, whole_ledger
 
 from passerelle.api.ledger.v1 import ledger_pb2 as pb
 from passerelle.api.ledger.v1 import ledger_pb2_grpc
@@ -29,7 +30,6 @@ from passerelle.runtime.identity import make_token
 from passerelle.runtime.rpc import from_rpc_error, metadata, open_channel
 from passerelle.testing.federation import Federation, Member, seed_of, uuid_of
 from passerelle.testing.running_ledger import Ledger, begin_at_the_end, make_config
-from tests.integration.ledger_out import ANN, BOB, SECRET, Sample, empty_topics, until_shown, vkey_of, whole_ledger
 
 MANY = 260
 """Further public entries, so that one tile is full."""
@@ -44,10 +44,11 @@ class World:
     stub: ledger_pb2_grpc.LedgerServiceStub
     size: int
 
-    def token(self, signer: Member, **claims: Any) -> tuple[tuple[str, str], ...]:
-        now = SystemClock().now_ms() // 1000
-        wanted = {"member": signer.id, "network": self.config.network, "now_s": now} | claims
-        return metadata(make_token(seed_of(signer.key_name), **wanted))
+    def token(self, signer: Member, *, member: str = "", network: str = "", now_s: int = 0) -> Any:
+        """Call metadata with a token; the claims are the signer's own unless others are given."""
+        now_s = now_s or SystemClock().now_ms() // 1000
+        seed, network = seed_of(signer.key_name), network or self.config.network
+        return metadata(make_token(seed, member=member or signer.id, network=network, now_s=now_s))
 
     async def place(self, member: str, family: str, sequence: int) -> int:
         return int(

@@ -11,6 +11,15 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
+from tests.integration.ledger_out import (
+    SECRET,
+    Sample,
+    empty_topics,
+    read_topic,
+    until_shown,
+    vkey_of,
+    whole_ledger,
+)
 
 from passerelle.core.checkpoint import open_checkpoint
 from passerelle.core.entry import parse_entry
@@ -23,15 +32,6 @@ from passerelle.ledger.config import LedgerConfig
 from passerelle.runtime.kafka import end_offsets
 from passerelle.testing.federation import Federation
 from passerelle.testing.running_ledger import Ledger, begin_at_the_end, make_config
-from tests.integration.ledger_out import (
-    SECRET,
-    Sample,
-    empty_topics,
-    read_topic,
-    until_shown,
-    vkey_of,
-    whole_ledger,
-)
 
 
 @dataclass
@@ -128,7 +128,7 @@ async def test_inboxes_have_no_hole_and_hold_what_their_member_may_read(world: W
         outcome
         for record in await read_topic(world.config.kafka, inbox_topic("humber"))
         if headers_of(record)["kind"] == b"receipts"
-        for stream in orjson.loads(record.value)["streams"]
+        for stream in orjson.loads(record.value)
         for outcome in stream["outcomes"]
     ]
     assert sorted(outcome["sequence"] for outcome in receipts) == list(range(1, 9))
@@ -212,7 +212,8 @@ async def test_a_database_that_differs_does_not_start(config: LedgerConfig) -> N
     look = await asyncpg.connect(config.database.url)
     try:
         await look.execute(
-            "UPDATE ledger.entry SET entry = set_byte(entry, 40, 49) WHERE index = (SELECT max(index) FROM ledger.entry)"
+            "UPDATE ledger.entry SET entry = set_byte(entry, 40, 49)"
+            " WHERE index = (SELECT max(index) FROM ledger.entry)"
         )
         with pytest.raises(Fatal) as caught:
             async with whole_ledger(config):

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from passerelle.cli import node_release, node_show, node_transfer
 from passerelle.cli.common import ConfigOption, JsonOption, ReadyOption, print_json
+from passerelle.cli.node_office import WaitOption, with_office
+
+if TYPE_CHECKING:
+    from passerelle.node.main import Office
 
 app = typer.Typer(no_args_is_help=True, help="An institution's node.")
 app.add_typer(node_release.app, name="release")
 app.add_typer(node_transfer.app, name="transfer")
-
-Answer = TypeVar("Answer")
-WaitOption = Annotated[float, typer.Option("--wait", help="Seconds to wait for the ledger's answer; 0: do not wait.")]
 
 
 @app.command()
@@ -84,7 +84,7 @@ def import_(
     if kind:
         known(kind, tuple(FORMS), "--kind")
 
-    async def work(office: Any) -> Any:
+    async def work(office: Office) -> Any:
         with node_show.import_progress(file) as progress:
             found = await office.importer().run(file, kind=kind or None, dry_run=dry_run, progress=progress)
             if not dry_run:
@@ -119,7 +119,7 @@ def publish(
     found = event_type(type_name)
     value = read_json(file)
 
-    async def work(office: Any) -> dict[str, Any]:
+    async def work(office: Office) -> dict[str, Any]:
         try:
             event = compose(found, value, subject=subject or None, member=office.config.member, ids=office.ids)
         except PasserelleError as error:
@@ -140,7 +140,7 @@ def status(
     from passerelle.node.status import node_status, settled
     from passerelle.runtime.process import wait_for
 
-    async def work(office: Any) -> tuple[dict[str, Any], str]:
+    async def work(office: Office) -> tuple[dict[str, Any], str]:
         async def look() -> dict[str, Any]:
             return await node_status(
                 office.store,
@@ -172,7 +172,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most
 def refused(config: ConfigOption, limit: Limit = 100, as_json: JsonOption = False) -> None:
     """What the ledger refused: where, why, and what to do."""
 
-    async def work(office: Any) -> Any:
+    async def work(office: Office) -> Any:
         return await office.store.refused(limit), office.config.language
 
     found, language = with_office(config, work)
@@ -186,7 +186,7 @@ def refused(config: ConfigOption, limit: Limit = 100, as_json: JsonOption = Fals
 def records(config: ConfigOption, limit: Limit = 1000, as_json: JsonOption = False) -> None:
     """The office's records that were published: kind, thing, version, state."""
 
-    async def work(office: Any) -> Any:
+    async def work(office: Office) -> Any:
         return await office.store.records(limit)
 
     found = [dict(row) for row in with_office(config, work)]
@@ -200,7 +200,7 @@ def records(config: ConfigOption, limit: Limit = 1000, as_json: JsonOption = Fal
 def notices(config: ConfigOption, limit: Limit = 100, as_json: JsonOption = False) -> None:
     """What happened to things on which something of this member rests."""
 
-    async def work(office: Any) -> Any:
+    async def work(office: Office) -> Any:
         return await office.store.notices(limit)
 
     found = [dict(row) for row in with_office(config, work)]
@@ -224,15 +224,3 @@ def doctor(config: ConfigOption, as_json: JsonOption = False) -> None:
         node_show.rows([finding.as_dict() for finding in findings], ("check", "ok", "code", "what", "fix"))
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
-
-
-def with_office(config: Path, work: Callable[[Any], Awaitable[Answer]]) -> Answer:
-    """Run one command's work with the node's database and keys open."""
-    from passerelle.node.config import NodeConfig
-    from passerelle.node.main import open_office
-
-    async def main() -> Answer:
-        async with open_office(NodeConfig.load(config)) as office:
-            return await work(office)
-
-    return asyncio.run(main())

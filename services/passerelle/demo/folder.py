@@ -41,7 +41,7 @@ class DemoFolder:
         return known
 
     def _clear(self, mark: Path) -> None:
-        """Empty the folder, but only one that a demo made or that is empty: a mistyped --data must cost nobody's files."""
+        """Empty the folder, but only one that a demo made: a mistyped --data must cost nobody's files."""
         entries = [entry for entry in self.root.iterdir() if entry.name != ".lock"]
         if entries and not mark.exists():
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""From messages of the services to what an expected answer names: codes, titles, ids of members and rules, fractions."""
+"""From messages of the services to what an expected answer names: codes, titles, ids, fractions."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -14,6 +14,8 @@ from passerelle.api.equivalency.v1 import equivalency_pb2, equivalency_pb2_grpc
 from passerelle.api.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 from passerelle.api.portability.v1 import portability_pb2, portability_pb2_grpc
 from passerelle.api.transfer.v1 import transfer_pb2, transfer_pb2_grpc
+from passerelle.demo.facts import Logged, Tally
+from passerelle.demo.project import event_word
 from passerelle.runtime.clock import Clock
 from passerelle.runtime.identity import make_token
 from passerelle.runtime.rpc import from_rpc_error, metadata, open_channel
@@ -129,7 +131,7 @@ class Asker:
         return int(answer.total), list(answer.achievements)
 
     async def evaluate(
-        self, lines: Sequence[Mapping[str, str]], receiver: str, valid_on: str
+        self, lines: Sequence[Mapping[str, Any]], receiver: str, valid_on: str
     ) -> list[equivalency_pb2.EvaluateResponse]:
         """A transcript at one receiver; the last answer carries the totals."""
         request = equivalency_pb2.EvaluateRequest(
@@ -185,3 +187,26 @@ class Asker:
                 return [record for record in found if record.kind == kind]
             found += [Inboxed(record.number, record.kind, orjson.loads(record.value)) for record in records]
             after = found[-1].number
+
+    async def tally(self) -> Tally:
+        """Every entry of the log up to the head, counted."""
+        found, size = Tally(), await self.head()
+        calls = self._ledger.Watch(ledger_pb2.WatchRequest(from_index=0))
+        try:
+            async for answer in calls if size else _nothing():
+                lines = answer.entry.decode("ascii").split("\n")
+                accepted, member, family, sequence = lines[2] == "accepted", lines[10], lines[11], int(lines[12])
+                found.take(Logged(member, family, sequence, accepted, event_word(answer.type)))
+                if answer.index == size - 1:
+                    break
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+        finally:
+            calls.cancel()
+        return found
+
+
+async def _nothing() -> AsyncIterator[Any]:
+    """An empty stream."""
+    for answer in list[Any]():
+        yield answer

@@ -30,7 +30,7 @@ _BASE64: Final = {"type": "string", "contentEncoding": "base64"}
 _OUTCOME: Final = _object(
     "What became of one statement.",
     {"sequence": _SEQUENCE, "index": _INDEX, "outcome": {"enum": ["accepted", "refused"]}},
-    {"code": _TEXT, "field": _TEXT, "fix": _TEXT},
+    {"code": _TEXT, "field": _TEXT, "what": _TEXT, "fix": _TEXT},
 )
 _INBOX: Final[dict[str, Document]] = {
     "receipts": {
@@ -47,15 +47,27 @@ _INBOX: Final[dict[str, Document]] = {
     ),
     "notice": _object(
         "Something that the member rests on has changed.",
-        {"index": _INDEX, "type": _TEXT, "on": _TEXT, "affected": {"type": "array", "items": _TEXT}},
+        {
+            "about": _TEXT,
+            "event": _TEXT,
+            "index": _INDEX,
+            "member": _TEXT,
+            "affects": {"type": "array", "items": _TEXT},
+        },
     ),
     "body": _object(
-        "A party body, for a party of it.",
-        {"index": _INDEX, "entry": _TEXT, "body": _BASE64},
+        "A party body, for a party of it; null once it was erased.",
+        {
+            "index": _INDEX,
+            "type": _TEXT,
+            "member": _TEXT,
+            "subject": _TEXT,
+            "body": {**_BASE64, "type": ["string", "null"]},
+        },
     ),
     "problem": _object(
         "A record that could not be verified or placed.",
-        {"code": _TEXT, "family": _FAMILY, "sequence": _SEQUENCE, "statement": _HASH, "what": _TEXT, "fix": _TEXT},
+        {"code": _TEXT, "family": _FAMILY, "sequence": _SEQUENCE, "what": _TEXT, "fix": _TEXT},
         {"head": _object("The stream's head.", {"sequence": _INDEX, "digest": _HASH})},
     ),
 }

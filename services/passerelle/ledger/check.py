@@ -165,20 +165,18 @@ class EntryChecker:
         """The body where it is held, after its place, its hash and what stands beside it were checked."""
         wanted = "refused_body" if not entry.accepted else f"{statement.visibility}_body"
         found: bytes | None = None
-        present = False
         for item in row.bodies:
             if item.table != wanted:
                 self._fault("ledger-diverged", where, f"a row of {item.table} stands at an entry of {wanted}")
-                continue
-            present = True
             if item.body is not None and digest(item.body) != statement.body_sha256:
-                self._fault("body-hash-mismatch", where, f"the body in {wanted} is not the one that was signed")
+                self._fault("body-hash-mismatch", where, f"the body in {item.table} is not the one that was signed")
                 continue
-            found = item.body
+            # A body in the wrong place is still what was signed: the decision can be made again from it.
+            found = found or item.body
             self._check_note(item, row, statement, where)
-        if not present:
+        if all(item.table != wanted for item in row.bodies):
             self._fault("body-absent", where, f"the row of {wanted} is missing")
-        elif found is not None:
+        if found is not None:
             self._findings.add("bodies")
         return found
 

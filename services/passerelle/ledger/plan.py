@@ -48,10 +48,10 @@ class _Receipts:
         parts.append(piece)
         self.size += len(piece) + 1
 
-    def value(self, size: int) -> bytes:
+    def value(self) -> bytes:
         """The inbox record's value."""
         streams = b",".join(parts[0] + b",".join(parts[1:]) + b"]}" for parts in self.families.values())
-        return b'{"size":%d,"streams":[%b]}' % (size, streams)
+        return b"[%b]" % streams
 
 
 class PlanBuilder:
@@ -264,7 +264,7 @@ class PlanBuilder:
         closed = iter(self._closed)
         for member, kind, index, value in self._letters:
             if kind == "receipts":
-                value = next(closed).value(plan.size)
+                value = next(closed).value()
             number = self._inbox_numbers.get(member, 0) + 1
             self._inbox_numbers[member] = number
             plan.inbox_heads[member] = number

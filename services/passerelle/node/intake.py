@@ -69,7 +69,8 @@ class Intake:
         positions = await self._store.positions()
         self._inbox = positions.get("inbox", (0, None))[0]
         self._feed = positions.get("feed", (0, None))[0]
-        names = {"inbox": next(topic for topic in topics if topic.startswith("passerelle.inbox.")), "feed": FEED}
+        inbox = next(topic for topic in topics if topic.startswith("passerelle.inbox."))
+        names = {"inbox": inbox, "feed": FEED, "checkpoint": CHECKPOINT}
         offsets: dict[str, int | None] = dict.fromkeys(topics)
         offsets |= {topic: positions[name][1] for name, topic in names.items() if name in positions}
         batches = self._source.batches(offsets)
@@ -172,7 +173,7 @@ class Intake:
         """Keep the newest checkpoint of the batch, once the registry says by which key the log signs."""
         operator = await self._store.own_record(self._operator)
         vkey = (operator or {}).get("details", {}).get("log_vkey")
-        value = arrived.records[-1][1]
+        _headers, value, offset, _key = arrived.records[-1]
         if not vkey or not value:
             return
         try:
@@ -180,7 +181,7 @@ class Intake:
         except (FormatError, ProofError) as error:
             await self._problem(error)
             return
-        await self._store.put_checkpoint(opened.checkpoint.size, opened.checkpoint.root, value.decode())
+        await self._store.put_checkpoint(opened.checkpoint.size, opened.checkpoint.root, value.decode(), offset + 1)
 
     async def _problem(self, error: PasserelleError) -> None:
         _LOG.error("a record was not taken in", code=error.code, what=error.what, where=error.where)

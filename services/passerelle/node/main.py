@@ -21,9 +21,11 @@ from passerelle.node.postgres import PostgresStore, open_pool
 from passerelle.node.postgres.session import WORK
 from passerelle.node.records import RecordKeys
 from passerelle.node.relay import Relay
+from passerelle.node.releases import Releases
 from passerelle.node.rpc import GrpcLedger
 from passerelle.node.service import NodeService, Opened, Snapshot, closing
 from passerelle.node.stream import KafkaPublisher, KafkaSource, topics_of
+from passerelle.node.transfers import Transfers
 from passerelle.runtime.clock import Clock, SystemClock
 from passerelle.runtime.ids import Ids, SystemIds
 from passerelle.runtime.keys import load_signer, read_seed
@@ -51,6 +53,25 @@ class Office:
     def importer(self) -> Importer:
         """The import of files."""
         return Importer(self.store, self.author, self.vault, self.keys, self.clock, self.ids, self.config.member)
+
+    def releases(self) -> Releases:
+        """Releases granted and taken in."""
+        return Releases(
+            self.store,
+            self.author,
+            self.vault,
+            self.keys,
+            self.ledger,
+            self.clock,
+            self.ids,
+            self.config.member,
+            self.config.network,
+            self.config.operator,
+        )
+
+    def transfers(self) -> Transfers:
+        """Transfer cases."""
+        return Transfers(self.store, self.author, self.clock, self.ids, self.config.member)
 
     async def publish(self, events: Sequence[NewEvent], *, wait_s: float = 0.0) -> list[dict[str, Any]]:
         """Draft, release and, where asked, wait for the answers; what became of each event, in order.

@@ -24,11 +24,11 @@ SKIPPED: Final = "skipped"
 
 @dataclass(frozen=True, slots=True)
 class InboxRecord:
-    """One numbered record of the inbox; ``value`` is its JSON object."""
+    """One numbered record of the inbox; ``value`` is its JSON: a list in ``receipts``, an object in all others."""
 
     number: int
     kind: str
-    value: Mapping[str, Any]
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ def inbox_record(number: int, kind: str, value: bytes) -> InboxRecord:
         found = orjson.loads(value)
     except orjson.JSONDecodeError:
         raise _bad("the inbox record is not JSON", f"inbox {number}") from None
-    if not isinstance(found, dict):
-        raise _bad("the inbox record is not an object", f"inbox {number}")
+    if not isinstance(found, list if kind == "receipts" else dict):
+        raise _bad("the inbox record does not have the form of its kind", f"inbox {number}")
     return InboxRecord(number, kind, found)
 
 
@@ -110,7 +110,7 @@ def answers(record: InboxRecord) -> list[Answer]:
     """The outcomes in a receipts record. Raises FormatError ``line-malformed``."""
     found = []
     try:
-        for stream in record.value["streams"]:
+        for stream in record.value:
             if stream["family"] not in FAMILIES:
                 raise _bad("the receipt is of no known family", f"inbox {record.number}")
             for item in stream["outcomes"]:
@@ -146,10 +146,12 @@ def checked(record: InboxRecord) -> InboxRecord:
     return record
 
 
-def party_body(record: InboxRecord) -> PartyBody:
-    """The body in a body record. Raises FormatError ``line-malformed``."""
+def party_body(record: InboxRecord) -> PartyBody | None:
+    """The body in a body record, None where it was erased meanwhile. Raises FormatError ``line-malformed``."""
     value = record.value
     try:
+        if value["body"] is None:
+            return None
         body = base64.b64decode(value["body"], validate=True)
         known = EVENT_TYPES[value["type"]].full
         return PartyBody(int(value["index"]), known, str(value["member"]), str(value["subject"]), body)

@@ -122,7 +122,7 @@ class InboxStore(Protocol):
     """What comes in, taken in once and in order, with the position in the same transaction."""
 
     async def positions(self) -> dict[str, tuple[int, int | None]]:
-        """By name (``inbox``: last number; ``feed``: next index): number and the next offset of the topic."""
+        """By name (``inbox``: last number; ``feed``: next index; ``checkpoint``: size): number, next offset to read."""
 
     async def take_inbox(self, records: Sequence[InboxRecord], next_offset: int | None, now_ms: int) -> InboxEffects:
         """Apply records that follow the position without a hole."""
@@ -133,7 +133,7 @@ class InboxStore(Protocol):
     async def put_members(self, records: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep the registry's records."""
 
-    async def put_checkpoint(self, size: int, root: bytes, note: str) -> None:
+    async def put_checkpoint(self, size: int, root: bytes, note: str, next_offset: int) -> None:
         """Keep a verified checkpoint unless a later one is held; another root of the size held is a problem."""
 
     async def add_problem(self, code: str, what: str, fix: str, now_ms: int) -> None:

@@ -11,7 +11,7 @@ import orjson
 
 from passerelle.core.errors import ConfigError, FormatError
 from passerelle.core.note import NoteSigner
-from passerelle.core.signature import SeedSigner
+from passerelle.core.signature import SeedSigner, key_id
 from passerelle.core.statement import check_member_id, check_network
 from passerelle.events.codec import check_data
 from passerelle.node.csv_cells import nearest
@@ -217,3 +217,21 @@ def known(value: str, allowed: Sequence[str], where: str) -> str:
     guess = nearest(value, allowed)
     fix = f"Did you mean '{guess}'?" if guess else f"Use one of: {', '.join(allowed)}."
     raise FormatError("argument-invalid", "the value is not one of those allowed", where=where, fix=fix)
+
+
+def public_key_entry(path: Path) -> dict[str, str]:
+    """A public key file as a member event lists it. Raises ConfigError."""
+    key = read_public_key(path)
+    return {"key_id": key_id(key), "public_key": key.hex(), "use": "sign"}
+
+
+def removals(key_ids: Sequence[str], distrust: Sequence[str]) -> list[dict[str, Any]]:
+    """Keys that end; ``distrust`` items are ``family=sequence``. Raises FormatError ``argument-invalid``."""
+    starts: dict[str, int] = {}
+    for item in distrust:
+        family, _, sequence = item.partition("=")
+        if not sequence.isdigit():
+            fix = "Write for example --distrust-from credential=120."
+            raise FormatError("argument-invalid", "not a family and a sequence", where="--distrust-from", fix=fix)
+        starts[family] = int(sequence)
+    return [{"key_id": one, **({"distrust_from": starts} if starts else {})} for one in key_ids]

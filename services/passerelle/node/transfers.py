@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import orjson
 
 from passerelle.core.catalogue import BY_NAME
-from passerelle.core.errors import NotFound, Refused
+from passerelle.core.errors import FormatError, NotFound, Refused
 from passerelle.core.lifecycle import ABSENT, next_state
 from passerelle.node.author import Author
+from passerelle.node.csv_cells import CREDIT, CellError, owned
 from passerelle.node.plan import NewEvent
 from passerelle.node.ports import CaseRow, CaseStore
 from passerelle.node.release_file import ProvedRelease
@@ -85,16 +86,15 @@ class Transfers:
     async def view(self, case: str) -> CaseView:
         """The case from its events, unanswered ones of ours included. Raises NotFound ``not-found``."""
         thing = f"transfer:{case}"
-        events = [
-            (row.index if row.index is not None else 1 << 62, row.sequence, row.signed.body)
-            for row in await self.store.events_of(thing)
-            if row.outcome != "refused"
-        ]
-        events += [(body.index, 0, body.body) for body in await self.store.bodies_of(thing)]
-        bodies = {order: orjson.loads(body) for *order_parts, body in events for order in [tuple(order_parts)]}
+        rows = [row for row in await self.store.events_of(thing) if row.outcome != "refused"]
+        # Ours may come back from the inbox: the index tells one from another. What is unanswered stands last.
+        logged = {row.index: row.signed.body for row in rows if row.index is not None}
+        logged |= {body.index: body.body for body in await self.store.bodies_of(thing)}
+        bodies = [logged[index] for index in sorted(logged)]
+        bodies += [row.signed.body for row in rows if row.index is None]
         if not bodies:
             raise NotFound("not-found", "this node knows no such case", where="CASE")
-        return _view(case, [bodies[order] for order in sorted(bodies)])
+        return _view(case, [orjson.loads(body) for body in bodies])
 
     async def step(self, case: str, name: str, data: Mapping[str, Any], *, version: int | None = None) -> NewEvent:
         """A step on the case's latest version, or on the one stated."""
@@ -147,3 +147,13 @@ def _view(case: str, bodies: Sequence[Mapping[str, Any]]) -> CaseView:
         lines,
         tuple(steps),
     )
+
+
+def assigned(course: str, amount: str, member: str) -> dict[str, Any] | None:
+    """Assigned credit from two options; None where neither is given. Raises FormatError ``argument-invalid``."""
+    if not course and not amount:
+        return None
+    try:
+        return {"type": "assigned", "achievement": owned(course, member), "credits": CREDIT.parse(amount, member)}
+    except CellError as error:
+        raise FormatError("argument-invalid", error.what, where="--credit or --amount", fix=error.fix) from None

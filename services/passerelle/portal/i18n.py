@@ -42,11 +42,11 @@ class Catalogue:
         self.locale = _LOCALES[language]
         self.messages = messages
 
-    def t(self, key: str, **values: Any) -> str:
+    def t(self, key: str, /, **values: Any) -> str:
         """The message with its values put in. An unknown key is a defect (LookupError), found by the tests."""
         return self.messages[key].format_map(values) if values else self.messages[key]
 
-    def n(self, key: str, count: int, **values: Any) -> str:
+    def n(self, key: str, count: int, /, **values: Any) -> str:
         """The message for a count: ``<key>.one`` or ``<key>.other``, by the language's rule (French: 0 is singular)."""
         one = count == 1 or (self.language == "fr" and count == 0)
         return self.t(f"{key}.{'one' if one else 'other'}", n=self.number(count), **values)

@@ -110,12 +110,17 @@ class Witness:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Compare every few seconds until ``stop``; an absent answer is tried again."""
+        told = ""
         while not stop.is_set():
             try:
                 await self.step()
+                told = ""
             except PasserelleError as error:
                 self._status.count(error.code)
-                _LOG.info("no checkpoint was compared", code=error.code)
+                # Told once, not every few seconds for as long as it lasts.
+                if error.code != told:
+                    _LOG.warning("no checkpoint could be compared", code=error.code, what=error.what)
+                told = error.code
             waiting = asyncio.ensure_future(stop.wait())
             await asyncio.wait({waiting}, timeout=EVERY_S)
             waiting.cancel()

@@ -190,7 +190,7 @@ class MemoryLedger:
         """The outcome of every entry."""
         return [self.outcome(index) for index in range(len(self.entries))]
 
-    def letters(self, member: str, kind: str) -> list[dict[str, Any]]:
+    def letters(self, member: str, kind: str) -> list[Any]:
         """What a member was told, of one kind, in order."""
         return [value for found, value in self.inbox.get(member, []) if found == kind]
 
@@ -199,7 +199,7 @@ class MemoryLedger:
         return [
             (outcome["sequence"], outcome.get("code", outcome["outcome"]))
             for letter in self.letters(member, "receipts")
-            for stream in letter["streams"]
+            for stream in letter
             if stream["family"] == family
             for outcome in stream["outcomes"]
         ]

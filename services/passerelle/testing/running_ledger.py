@@ -96,14 +96,14 @@ class Ledger:
         )
         return [tuple(row) for row in rows]
 
-    async def letters(self, member: str, kind: str) -> list[dict[str, Any]]:
+    async def letters(self, member: str, kind: str) -> list[Any]:
         """Inbox values of one kind, in order; those of kind ``body`` hold their index only."""
         rows = await self.look.fetch(
             "SELECT value, entry_index FROM ledger.inbox WHERE member = $1 AND kind = $2 ORDER BY number", member, kind
         )
         return [{"index": row[1]} if row[0] is None else orjson.loads(row[0]) for row in rows]
 
-    async def until_letter(self, member: str, kind: str, count: int = 1) -> list[dict[str, Any]]:
+    async def until_letter(self, member: str, kind: str, count: int = 1) -> list[Any]:
         """Wait until a member was told something of a kind."""
 
         async def told() -> bool:

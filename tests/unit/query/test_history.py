@@ -141,7 +141,7 @@ def prefix(world: World, size: int) -> Index:
     return index
 
 
-@settings(max_examples=25)
+@settings(max_examples=max(10, settings().max_examples // 3))
 @given(st.lists(STEPS, min_size=1, max_size=9))
 def test_an_answer_at_an_older_position_never_changes(steps: list[Step]) -> None:
     async def check() -> None:

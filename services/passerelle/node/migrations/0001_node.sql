@@ -64,7 +64,8 @@ CREATE TABLE node.outbox (
     batch_path bytea NOT NULL,
     batch_signature bytea NOT NULL,
     key_id text NOT NULL,
-    marks jsonb NOT NULL DEFAULT '[]',
+    -- the draft's marks, as JSON
+    marks text NOT NULL DEFAULT '[]',
     released_at bigint NOT NULL,
     answered_at bigint,
     index bigint,

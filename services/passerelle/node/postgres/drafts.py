@@ -221,7 +221,7 @@ async def _insert_released(connection: Connection, released: Sequence[Released],
                 row.draft.family, row.sequence, row.draft.type, row.draft.subject, row.draft.thing,
                 row.signed.statement, row.signed.body, row.signed.batch_size, row.signed.batch_index,
                 b"".join(row.signed.batch_path), row.signed.batch_signature, row.signed.key_id,
-                [{"record": record, "mark": mark} for record, mark in row.draft.marks], now_ms,
+                _json([{"record": record, "mark": mark} for record, mark in row.draft.marks]), now_ms,
             )
             for row in released
         ],

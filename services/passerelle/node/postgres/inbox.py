@@ -61,7 +61,8 @@ class Inbox(Part):
                 if record.kind == "receipts":
                     await _take_answers(connection, answers(record), now_ms)
                 elif record.kind == "body":
-                    await insert_bodies(connection, [party_body(record)])
+                    body = party_body(record)
+                    await insert_bodies(connection, [] if body is None else [body])
                 elif record.kind == "notice":
                     await _take_notice(connection, record, now_ms)
                 elif record.kind == "resend-from":
@@ -92,9 +93,10 @@ class Inbox(Part):
             )
             await connection.execute("SELECT pg_notify($1, '')", WORK)
 
-    async def put_checkpoint(self, size: int, root: bytes, note: str) -> None:
+    async def put_checkpoint(self, size: int, root: bytes, note: str, next_offset: int) -> None:
         """See :class:`passerelle.node.ports.InboxStore`."""
         async with session(self._pool, transaction=True) as connection:
+            await _set_position(connection, "checkpoint", size, next_offset)
             held = await connection.fetchrow("SELECT size, root FROM node.checkpoint FOR UPDATE")
             if held is not None and held["size"] == size and held["root"] != root:
                 await _open_problem(
@@ -174,7 +176,7 @@ async def _settle_records(connection: Connection, rows: Sequence[Mapping[str, An
     refused: dict[str, str] = {}
     for row in sorted(rows, key=lambda item: (item["family"], item["sequence"])):
         target = accepted if row["outcome"] == "accepted" else refused
-        for item in row["marks"]:
+        for item in orjson.loads(row["marks"]):
             target[item["record"]] = orjson.dumps(item["mark"]).decode()
     if accepted:
         await connection.execute(_ACCEPT, list(accepted), list(accepted.values()))

@@ -30,6 +30,12 @@ _FEED: Final = (
     "SELECT index, accepted_at, member, family, sequence, visibility, code, type, subject, title, entry, root, body"
     " FROM feed"
 )
+# For people: an entry about an achievement shows its title, also where the event itself does not state it.
+_TITLED: Final = _FEED.replace(
+    " title,",
+    " coalesce(title, (SELECT a.title FROM achievement a WHERE a.id = feed.subject"
+    " AND feed.type LIKE 'ca.passerelle.credential.achievement-%')) AS title,",
+)
 _MEMBER: Final = """
 SELECT m.id, m.kind, m.names, m.jurisdictions, m.roles, m.status, m.details, m.admitted_index, m.changed_index,
     (SELECT count(*) FROM achievement a WHERE a.member = m.id AND NOT a.retired) AS achievements
@@ -69,7 +75,7 @@ class Reader:
     async def latest(self, before: int, limit: int, member: str = "") -> list[FeedItem]:
         """Entries below ``before``, newest first; of one member where named."""
         rows = await self._fetch(
-            f"{_FEED} WHERE index < $1 AND ($3 = '' OR member = $3) ORDER BY index DESC LIMIT $2",
+            f"{_TITLED} WHERE index < $1 AND ($3 = '' OR member = $3) ORDER BY index DESC LIMIT $2",
             before,
             min(limit, MAX_ITEMS),
             member,

@@ -168,8 +168,8 @@
         ],
         series: [
           {},
-          { fill: color("--bad"), stroke: color("--bad"), paths: bars, points: { show: false } },
-          { fill: color("--accent"), stroke: color("--accent"), paths: bars, points: { show: false } }
+          { fill: color("--bad"), width: 0, paths: bars, points: { show: false } },
+          { fill: color("--accent"), width: 0, paths: bars, points: { show: false } }
         ],
         hooks: { setCursor: [describe] }
       }, [data.hours.map(function (text) { return Date.parse(text) / 1000; }), totals, data.accepted], box);

@@ -1,0 +1,28 @@
+"""What the node's commands share: a node's database and keys, open for one command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from passerelle.node.main import Office
+
+Answer = TypeVar("Answer")
+WaitOption = Annotated[float, typer.Option("--wait", help="Seconds to wait for the ledger's answer; 0: do not wait.")]
+
+
+def with_office(config: Path, work: Callable[[Office], Awaitable[Answer]]) -> Answer:
+    """Run one command's work on a node. Raises ConfigError, Unavailable and what the work raises."""
+    from passerelle.node.config import NodeConfig
+    from passerelle.node.main import open_office
+
+    async def main() -> Answer:
+        async with open_office(NodeConfig.load(config)) as office:
+            return await work(office)
+
+    return asyncio.run(main())

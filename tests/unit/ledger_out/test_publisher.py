@@ -1,0 +1,165 @@
+"""The publisher's order and its promise: at least once, nothing before the feed, nothing lost by an error."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from passerelle.core.errors import Fatal, Unavailable
+from passerelle.events.topics import CHECKPOINT, FEED, REFUSED, REGISTRY, SUMMARY, inbox_topic
+from passerelle.ledger.checkpoints import CheckpointBoard, Checkpointer
+from passerelle.ledger.outgoing_ports import InboxRow, SummaryRow, UnverifiedRow
+from passerelle.ledger.publisher import Publisher
+from tests.unit.ledger_out.fakes import SIGNER, MemoryCheckpoints, MemoryStore, MemoryTopics, StepClock, indices
+
+
+class Bench:
+    """A publisher with everything in memory."""
+
+    def __init__(self, read_max: int = 4000) -> None:
+        self.store = MemoryStore(read_max)
+        self.topics = MemoryTopics()
+        self.clock = StepClock()
+        self.board = CheckpointBoard()
+        self.checkpoints = MemoryCheckpoints(10_000)
+        checkpointer = Checkpointer(self.checkpoints, SIGNER, self.board, self.clock)
+        self.publisher = Publisher(self.store, self.topics, checkpointer, self.clock)
+
+    async def drain(self) -> None:
+        """Steps until nothing more waits."""
+        while await self.publisher.step():
+            pass
+
+
+async def test_one_chain_in_order() -> None:
+    bench = Bench()
+    bench.store.log(3)
+    bench.store.member_rows["york"] = 1
+    bench.store.inbox.append((3, InboxRow("york", 1, "receipts", b"{}")))
+    bench.store.summary_rows.append(SummaryRow(3, b"{}"))
+    bench.store.unverified_rows.append(UnverifiedRow(7, "key-unknown", "t/0/1", b"{}"))
+    await bench.drain()
+    order = [FEED, REGISTRY, inbox_topic("york"), SUMMARY, REFUSED, CHECKPOINT]
+    assert [step for step in bench.topics.steps if not step.startswith("ensure")] == order
+    assert indices(bench.topics.topics[FEED]) == [0, 1, 2]
+    assert bench.store.saved.feed == bench.store.saved.registry == 3
+    assert (bench.store.published, bench.store.summary_rows, bench.store.unverified_rows) == ({"york": 1}, [], [])
+    assert bench.board.size == 3
+
+
+async def test_nothing_of_a_commit_is_told_before_the_feed_has_acked_it() -> None:
+    bench = Bench(read_max=2)
+    bench.store.log(4)
+    bench.store.member_rows["york"] = 3
+    bench.store.inbox.append((4, InboxRow("york", 1, "receipts", b"{}")))
+    bench.store.summary_rows.append(SummaryRow(4, b"{}"))
+    assert await bench.publisher.step()
+    assert indices(bench.topics.topics[FEED]) == [0, 1]
+    for topic in (inbox_topic("york"), REGISTRY, SUMMARY):
+        assert topic not in bench.topics.topics
+    assert bench.board.size == 2
+    await bench.drain()
+    assert len(bench.topics.topics[inbox_topic("york")]) == len(bench.topics.topics[REGISTRY]) == 1
+
+
+@pytest.mark.parametrize("written", [0, 1, 3])
+async def test_after_a_failed_write_it_goes_on_from_the_saved_position(written: int) -> None:
+    bench = Bench()
+    bench.store.log(2)
+    await bench.drain()
+    bench.store.log(3)
+    bench.topics.fail[FEED] = written
+    with pytest.raises(Unavailable):
+        await bench.publisher.step()
+    assert bench.store.saved.feed == 2
+    assert bench.board.size == 2
+    await bench.drain()
+    # At least once: what was written before the error is repeated, nothing is left out.
+    assert indices(bench.topics.topics[FEED]) == [0, 1, *range(2, 2 + written), 2, 3, 4]
+
+
+async def test_an_inbox_that_failed_is_published_again() -> None:
+    bench = Bench()
+    bench.store.log(1)
+    bench.store.inbox += [(1, InboxRow("york", number, "receipts", b"{}")) for number in (1, 2)]
+    bench.topics.fail[inbox_topic("york")] = 1
+    with pytest.raises(Unavailable):
+        await bench.drain()
+    assert bench.store.published == {}
+    await bench.drain()
+    numbers = [dict(record.headers)["inbox-number"] for record in bench.topics.topics[inbox_topic("york")]]
+    assert numbers == [b"1", b"1", b"2"]
+
+
+async def test_a_new_members_inbox_is_made_before_its_record_is_told() -> None:
+    bench = Bench()
+    await bench.drain()
+    bench.store.log(1)
+    bench.store.member_rows["york"] = 0
+    await bench.drain()
+    assert bench.topics.steps.index("ensure york") < bench.topics.steps.index(REGISTRY)
+
+
+async def test_a_backlog_is_read_ahead_and_comes_whole() -> None:
+    bench = Bench(read_max=600)
+    bench.store.log(2000)
+    await bench.drain()
+    assert indices(bench.topics.topics[FEED]) == list(range(2000))
+
+
+async def test_what_was_read_ahead_is_forgotten_after_an_error() -> None:
+    bench = Bench(read_max=600)
+    bench.store.log(1300)
+    bench.topics.fail[FEED] = 600
+    assert await bench.publisher._try_step() > 0
+    await bench.drain()
+    assert indices(bench.topics.topics[FEED]) == [*range(600), *range(1300)]
+
+
+async def test_tries_are_bounded_by_a_growing_rest() -> None:
+    bench = Bench()
+    bench.store.log(1)
+    rests = []
+    for _ in range(8):
+        bench.topics.fail[FEED] = 0
+        rests.append(await bench.publisher._try_step())
+    assert rests == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+    assert bench.publisher.health()["failures"] == 8
+    assert await bench.publisher._try_step() == 0
+    assert bench.publisher.health()["failures"] == 0
+
+
+async def test_it_runs_until_told_to_stop_and_wakes_at_once() -> None:
+    bench = Bench()
+    stop = asyncio.Event()
+    running = asyncio.create_task(bench.publisher.run(stop))
+    bench.store.log(1)
+    bench.publisher.wake()
+    async with asyncio.timeout(5):
+        while bench.board.size < 1:
+            await asyncio.sleep(0)
+    stop.set()
+    await asyncio.wait_for(running, 5)
+    assert bench.topics.closed == 1
+
+
+async def test_a_fatal_error_stops_it() -> None:
+    bench = Bench()
+    bench.store.log(1)
+    await bench.drain()
+    bench.checkpoints.forged[1] = bytes(32)
+    bench.store.log(1)
+    bench.clock.seconds += 5
+    with pytest.raises(Fatal):
+        await asyncio.wait_for(bench.publisher.run(asyncio.Event()), 5)
+
+
+async def test_what_is_past_its_time_is_looked_for_now_and_then() -> None:
+    bench = Bench()
+    await bench.drain()
+    assert bench.store.expired == []
+    bench.clock.seconds += 601
+    await bench.drain()
+    await bench.drain()
+    assert bench.store.expired == [bench.clock.now_ms()]
