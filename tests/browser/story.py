@@ -17,7 +17,13 @@ _HOUR = dt.timedelta(hours=1)
 _MEMBERS: tuple[tuple[str, str, dict[str, str], list[str], list[str]], ...] = (
     ("humber", "polytechnic", {"en": "Humber Polytechnic"}, ["CA-ON"], ["issue", "recognise"]),
     ("boreal", "college", {"fr": "Collège Boréal"}, ["CA-ON"], ["issue", "recognise"]),
-    ("queens", "university", {"en": "Queen’s University", "fr": "Université Queen’s"}, ["CA-ON"], ["issue", "recognise"]),
+    (
+        "queens",
+        "university",
+        {"en": "Queen’s University", "fr": "Université Queen’s"},
+        ["CA-ON"],
+        ["issue", "recognise"],
+    ),
     ("rru", "university", {"en": "Royal Roads University"}, ["CA-BC"], ["issue", "recognise"]),
     ("bcit", "polytechnic", {"en": "British Columbia Institute of Technology"}, ["CA-BC"], ["issue", "recognise"]),
     ("skilledtrades", "apprenticeship-authority", {"en": "SkilledTradesBC"}, ["CA-BC"], ["issue", "recognise"]),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
+from tests.unit.query.world import MEMBERS, NETWORK, OPERATOR, ROOT, START_MS, achievement_data, rule_data, signing_key
 
 from passerelle.core import decide
 from passerelle.core.catalogue import BY_NAME
@@ -21,7 +22,6 @@ from passerelle.core.things import Effects, MemoryView, Occurrence
 from passerelle.events.codec import write_body
 from passerelle.runtime.config import DatabaseConfig
 from passerelle.runtime.postgres import connect, migrate
-from tests.unit.query.world import MEMBERS, NETWORK, OPERATOR, ROOT, START_MS, achievement_data, rule_data, signing_key
 
 NOTIFY = "SELECT pg_notify('ledger_commit', $1)"
 
@@ -70,9 +70,7 @@ class LedgerRows:
             )
         return rows
 
-    async def add(
-        self, name: str, member: str, subject: str, data: Mapping[str, Any], *, notify: bool = True
-    ) -> int:
+    async def add(self, name: str, member: str, subject: str, data: Mapping[str, Any], *, notify: bool = True) -> int:
         """Decide on an event and commit it; returns its index. Raises AssertionError where the ledger would refuse."""
         self.now_ms += 1_000
         found = BY_NAME[name]

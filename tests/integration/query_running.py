@@ -13,12 +13,12 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from tests.unit.query.world import NETWORK, ROOT
 
 from passerelle.query.config import QueryConfig
 from passerelle.query.main import QueryService
 from passerelle.runtime.config import DatabaseConfig
 from passerelle.runtime.rpc import open_channel
-from tests.unit.query.world import NETWORK, ROOT
 
 
 @dataclass

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from passerelle.runtime.keys import create_seed
 from tests.integration.query_ledger import LedgerRows, add_case, uuid7
 from tests.integration.query_running import Running, make_config, running
 from tests.unit.query.world import NETWORK, ROOT, seed
+
+from passerelle.runtime.keys import create_seed
 
 SERVICES = Path(__file__).resolve().parents[2] / "services"
 TRANSCRIPT = "achievement,completed_on,grade,grade_scheme,credits,credit_system,reference\n"
@@ -171,7 +171,10 @@ async def test_portability(live: Running) -> None:
 async def test_cases_as_a_party_and_as_a_stranger(live: Running, case: str, tmp_path: Path) -> None:
     queens = str(node_config(tmp_path, "queens", live.address))
     shown = (await passerelle("transfer", "show", case, "--config", queens, "--json")).answer
-    assert (shown["case"]["state"], shown["case"]["lines"][0]["outcome"]["achievement"]) == ("posted", "queens/arch-101")
+    assert (shown["case"]["state"], shown["case"]["lines"][0]["outcome"]["achievement"]) == (
+        "posted",
+        "queens/arch-101",
+    )
     listed = (await passerelle("transfer", "list", "-c", queens, "--role", "receiver", "--json")).answer
     assert [one["id"] for one in listed["cases"]] == [case]
     rests = (await passerelle("transfer", "dependents", f"credential:{uuid7(1)}", "-c", queens, "--json")).answer

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tests.integration.query_ledger import LedgerRows
 
 from passerelle.embedded import EmbeddedPostgres
-from tests.integration.query_ledger import LedgerRows
 
 CONTRACT = Path(__file__).resolve().parents[2] / "contracts" / "read.sql"
 COLUMNS = """

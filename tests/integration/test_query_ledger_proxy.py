@@ -7,6 +7,8 @@ from typing import Any
 
 import grpc
 import pytest
+from tests.integration.query_ledger import LedgerRows
+from tests.integration.query_running import Running, failing, make_config, running
 
 from passerelle.api.ledger.v1 import ledger_pb2 as pb
 from passerelle.api.ledger.v1 import ledger_pb2_grpc
@@ -14,8 +16,6 @@ from passerelle.core.errors import NotFound, PasserelleError
 from passerelle.query.rpc.ledger import SERVICE
 from passerelle.runtime.config import ServerConfig
 from passerelle.runtime.rpc import RpcServer, start_server
-from tests.integration.query_ledger import LedgerRows
-from tests.integration.query_running import Running, failing, make_config, running
 
 
 class TestedLedger(ledger_pb2_grpc.LedgerServiceServicer):
@@ -64,9 +64,7 @@ async def ledger() -> AsyncIterator[tuple[TestedLedger, RpcServer]]:
 
 
 @pytest.fixture
-async def live(
-    database: str, tmp_path: Path, ledger: tuple[TestedLedger, RpcServer]
-) -> AsyncIterator[Running]:
+async def live(database: str, tmp_path: Path, ledger: tuple[TestedLedger, RpcServer]) -> AsyncIterator[Running]:
     rows = await LedgerRows.create(database)
     config = make_config(tmp_path, database, ledger=f"127.0.0.1:{ledger[1].port}")
     async with running(config) as service:
@@ -126,7 +124,7 @@ async def test_a_ledger_that_is_away_is_told_as_such(live: Running, ledger: tupl
 async def test_every_method_of_the_contract_is_served(live: Running) -> None:
     for method in SERVICE.methods:
         call = getattr(stub(live), method.name)
-        request = pb.DESCRIPTOR.message_types_by_name[method.input_type.name]._concrete_class()
+        request = getattr(pb, method.input_type.name)()
         if method.server_streaming:
             stream = call(request, timeout=5)
             async for _ in stream:

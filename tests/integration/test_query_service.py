@@ -1,12 +1,15 @@
-"""The query service on a real PostgreSQL and over real gRPC: following the ledger, answers, and every error's status."""
+"""The query service on a real PostgreSQL, over real gRPC: following the ledger, answers, every error's status."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from tests.integration.query_ledger import LedgerRows
+from tests.integration.query_running import Running, failing, make_config, running
 
 from passerelle.api.common.v1 import common_pb2
 from passerelle.api.equivalency.v1 import equivalency_pb2 as eq
@@ -14,8 +17,6 @@ from passerelle.api.equivalency.v1 import equivalency_pb2_grpc as eq_grpc
 from passerelle.api.portability.v1 import portability_pb2 as po
 from passerelle.api.portability.v1 import portability_pb2_grpc as po_grpc
 from passerelle.core.errors import ConfigError
-from tests.integration.query_ledger import LedgerRows
-from tests.integration.query_running import Running, failing, make_config, running
 
 REVIT = "humber/revit"
 
@@ -131,7 +132,7 @@ async def test_a_transcript_is_evaluated_line_by_line(rows: LedgerRows, live: Ru
     assert (summary.matched, summary.maybe, summary.missed) == (1, 0, 1)
     assert [(amount.value, amount.system) for amount in summary.credits] == [("3", "credit-hours")]
 
-    async def whole(**more: object) -> None:
+    async def whole(**more: Any) -> None:
         async for _ in equivalency(live).Evaluate(eq.EvaluateRequest(**more), timeout=5):
             pass
 
@@ -161,13 +162,17 @@ async def test_portability_is_assessed_and_packs_are_listed(rows: LedgerRows, li
 
 
 async def test_health_and_reflection_name_all_four_services(live: Running) -> None:
-    names = {f"passerelle.api.{name.lower()}.v1.{name}Service" for name in ("Equivalency", "Portability", "Transfer", "Ledger")}
-    health = health_pb2_grpc.HealthStub(live.channel)
+    names = {
+        f"passerelle.api.{name.lower()}.v1.{name}Service"
+        for name in ("Equivalency", "Portability", "Transfer", "Ledger")
+    }
+    health: Any = health_pb2_grpc.HealthStub(live.channel)
     for name in ("", *names):
         status = await health.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
         assert status.status == health_pb2.HealthCheckResponse.SERVING
     request = reflection_pb2.ServerReflectionRequest(list_services="")
-    stream = reflection_pb2_grpc.ServerReflectionStub(live.channel).ServerReflectionInfo(iter([request]))
+    reflection: Any = reflection_pb2_grpc.ServerReflectionStub(live.channel)  # type: ignore[arg-type]
+    stream = reflection.ServerReflectionInfo(iter([request]))
     listed = {one.name async for response in stream for one in response.list_services_response.service}
     assert names <= listed
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.query_ledger import LedgerRows, add_case, uuid4, uuid7
+from tests.integration.query_running import Running, failing, make_config, running
+from tests.unit.query.world import NETWORK, credit, seed, signing_key
 
 from passerelle.api.transfer.v1 import transfer_pb2 as pb
 from passerelle.api.transfer.v1 import transfer_pb2_grpc
@@ -13,9 +16,6 @@ from passerelle.core.signature import SeedSigner
 from passerelle.runtime.clock import SystemClock
 from passerelle.runtime.identity import make_token
 from passerelle.runtime.rpc import metadata
-from tests.integration.query_ledger import LedgerRows, add_case, uuid4, uuid7
-from tests.integration.query_running import Running, failing, make_config, running
-from tests.unit.query.world import NETWORK, credit, seed, signing_key
 
 
 @pytest.fixture

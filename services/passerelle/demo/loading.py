@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +40,7 @@ class Loader:
     ask: Asker
     members: Sequence[Member]
     say: Say
+    _loaded: dict[str, asyncio.Event] = field(init=False)
 
     def __post_init__(self) -> None:
         self._loaded = {member.id: asyncio.Event() for member in self.members}
@@ -95,7 +96,7 @@ class Loader:
         self._loaded[member.id].set()
 
     async def _import(self, step: str, member: str, path: Path, *, wrong: bool = False, known: int = 0) -> Any:
-        """Import a file; ``wrong``: it has rows to be refused. ``known`` rows of it were sent before, in another file."""
+        """Import a file; ``wrong``: it has rows to be refused. ``known`` rows of it were sent in an earlier file."""
 
         async def work(again: bool) -> dict[str, Any]:
             errors = self.folder.service(member) / f"{path.stem}.errors.csv"
@@ -239,7 +240,7 @@ class Loader:
         return {member.id: one for member, one in zip(self.members, found, strict=True)}
 
 
-_FLOWS: Final[dict[str, Callable[[Loader], Awaitable[None]]]] = {
+_FLOWS: Final[dict[str, Callable[[Loader], Coroutine[Any, Any, None]]]] = {
     "S4": Loader._s4,
     "S5": Loader._s5,
     "S8": Loader._s8,

@@ -1,12 +1,12 @@
 """Starts Passerelle's processes from one that has the libraries loaded: ``python -m passerelle.demo.nursery``.
 
-Every node, service and command of the demo is a process of its own that runs ``passerelle ...`` with its own arguments.
+Every node, service and command of the demo is a process of its own that runs ``passerelle`` with its own arguments.
 Loading the libraries costs more than a second of processor time each; a hundred processes share that one load by fork.
 Where fork is not safe with the libraries loaded (anywhere but Linux), each process is started plainly instead.
 
 Requests come as lines of JSON on standard input: ``{"id", "argv", "stdout", "stderr"}`` (paths). Answers go out the
-same way: ``{"id", "pid"}`` at the start, ``{"id", "code"}`` at the end (negative: the signal). At the end of the input every
-process still running is stopped: SIGTERM, then SIGKILL.
+same way: ``{"id", "pid"}`` at the start, ``{"id", "code"}`` at the end (negative: the signal). When the input ends,
+every process still running is stopped: SIGTERM, then SIGKILL.
 """
 
 from __future__ import annotations

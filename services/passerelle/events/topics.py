@@ -183,6 +183,10 @@ _REFUSED: Final = TopicSpec(
     value="JSON: code, topic, partition, offset, arrived_at, count, member_named; never the record itself",
     content_type="application/json",
     retention_ms=7 * DAY_MS,
+    headers=(
+        HeaderSpec("code", "Why it was refused.", "^[a-z][a-z0-9-]{1,60}$"),
+        _COORDINATES,
+    ),
 )
 _SUMMARY: Final = TopicSpec(
     name=SUMMARY,

@@ -174,7 +174,8 @@ class EntryChecker:
             # A body in the wrong place is still what was signed: the decision can be made again from it.
             found = found or item.body
             self._check_note(item, row, statement, where)
-        if all(item.table != wanted for item in row.bodies):
+        # A refused body's row goes after 30 days, or when its subject is erased.
+        if entry.accepted and all(item.table != wanted for item in row.bodies):
             self._fault("body-absent", where, f"the row of {wanted} is missing")
         if found is not None:
             self._findings.add("bodies")

@@ -142,7 +142,7 @@ async def replay_all(store: CheckStore, registry: Registry, progress: Progress |
     replay = Replay(registry)
     async for rows in store.entries():
         for row in rows:
-            replay.take(_logged(row, replay.size))
+            replay.take(logged_of(row, replay.size))
         if progress is not None:
             progress(replay.size, head.size)
     if replay.size != head.size:
@@ -150,7 +150,8 @@ async def replay_all(store: CheckStore, registry: Registry, progress: Progress |
     return replay
 
 
-def _logged(row: EntryRow, expected: int) -> Logged:
+def logged_of(row: EntryRow, expected: int) -> Logged:
+    """The entry as a rebuild takes it. Raises Fatal ``ledger-diverged`` where it is another than ``expected``."""
     where = f"index {row.index}"
     if row.index != expected:
         raise Fatal("ledger-diverged", "an entry is missing", where=f"index {expected}")

@@ -17,7 +17,7 @@ from passerelle.runtime.config import KafkaConfig
 from passerelle.runtime.kafka import ensure_topics, start_consumer, unreachable
 
 CLIENT_ID: Final = "passerelle-ledger-ingress"
-WATCH_EVERY_S: Final = 15.0
+WATCH_EVERY_S: Final = 5.0
 """How often an idle reader asks the brokers whether there is something that it does not see."""
 _MEMBER: Final = ingress_topic("member")
 _LOG = structlog.get_logger(__name__)

@@ -296,7 +296,7 @@ ASSESSMENTS: Final = Form(
     "record_id",
     (
         Column("record_id", c.text(120), "Your office's id of the assessment, for ever.", required=True),
-        Column("achievement", c.REFERENCE, "What the learner was assessed for.", "achievement", True),
+        Column("achievement", c.REFERENCE, "What the learner was assessed for.", required=True),
         *_assessment(required=True),
         *_LEARNER,
         *_OUTCOME,

@@ -81,9 +81,12 @@ class Catalogue:
     def date(self, text: str) -> str:
         """An ISO date in words; what is no date comes back as it is."""
         try:
-            return str(format_date(dt.date.fromisoformat(text), "d MMMM y", locale=self.locale))
+            day = dt.date.fromisoformat(text)
         except ValueError:
             return text
+        words = str(format_date(day, "d MMMM y", locale=self.locale))
+        # French writes the first of a month as an ordinal, which the locale data leave out.
+        return f"1er{words[1:]}" if self.language == "fr" and day.day == 1 else words
 
     def instant(self, instant_ms: int) -> str:
         """Date and time in UTC, to the second."""

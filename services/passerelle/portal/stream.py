@@ -73,7 +73,9 @@ class KafkaFeed:
         self._quiet_since = loop.time()
         ends = await self._consumer.end_offsets([self._partition])
         if ends[self._partition] > self._offset:
-            raise Unavailable("broker-unavailable", "the consumer is silent while the topic has more", where=self._partition.topic)
+            raise Unavailable(
+                "broker-unavailable", "the consumer is silent while the topic has more", where=self._partition.topic
+            )
 
     async def close(self) -> None:
         """Leave the broker; may be called twice."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.unit.ledger_out.fakes import NETWORK, SIGNER, MemoryCheckpoints, MemoryTails, StepClock
 
 from passerelle.core.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from passerelle.core.errors import Fatal, Unavailable
 from passerelle.core.note import NoteSigner
 from passerelle.ledger.checkpoints import CheckpointBoard, Checkpointer, load_board, verify_start
 from passerelle.ledger.outgoing_ports import StoredCheckpoint
-from tests.unit.ledger_out.fakes import NETWORK, SIGNER, MemoryCheckpoints, MemoryTails, StepClock
 
 
 class Bench:
@@ -154,9 +154,7 @@ STORE = MemoryCheckpoints(10)
         ([], [(9, b"another")], "ledger-diverged"),
     ],
 )
-async def test_a_start_that_would_break_a_promise(
-    notes: list[bytes], feed: list[tuple[int, bytes]], code: str
-) -> None:
+async def test_a_start_that_would_break_a_promise(notes: list[bytes], feed: list[tuple[int, bytes]], code: str) -> None:
     with pytest.raises(Fatal) as caught:
         await verify_start(MemoryCheckpoints(10), MemoryTails(notes, feed), SIGNER.verifier)
     assert caught.value.code == code

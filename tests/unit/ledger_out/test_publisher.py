@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.unit.ledger_out.fakes import SIGNER, MemoryCheckpoints, MemoryStore, MemoryTopics, StepClock, indices
 
 from passerelle.core.errors import Fatal, Unavailable
 from passerelle.events.topics import CHECKPOINT, FEED, REFUSED, REGISTRY, SUMMARY, inbox_topic
 from passerelle.ledger.checkpoints import CheckpointBoard, Checkpointer
 from passerelle.ledger.outgoing_ports import InboxRow, SummaryRow, UnverifiedRow
 from passerelle.ledger.publisher import Publisher
-from tests.unit.ledger_out.fakes import SIGNER, MemoryCheckpoints, MemoryStore, MemoryTopics, StepClock, indices
 
 
 class Bench:

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
+from tests.unit.query.world import World, credit
 
 from passerelle.api.common.v1 import common_pb2
 from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
 from passerelle.core.errors import PasserelleError
 from passerelle.query.evaluation import Evaluation
 from passerelle.query.messages import credits_of
-from tests.unit.query.world import World, credit
 
 
 @pytest.fixture
@@ -57,9 +57,7 @@ async def test_a_published_scale_compares_its_grades_from_its_position_on(world:
     world.rule("bcit/r1", {"achievement": "humber/a", "minimum_grade": minimum}, "bcit/x")
     graded = [line("humber/a", grade=common_pb2.Grade(scheme="humber/scale", grade="A"))]
     before = world.size
-    steps = [
-        {"grade": grade, "rank": rank, "passes": rank > 0} for rank, grade in enumerate(("F", "C", "B", "A"))
-    ]
+    steps = [{"grade": grade, "rank": rank, "passes": rank > 0} for rank, grade in enumerate(("F", "C", "B", "A"))]
     scale = {
         "scheme": "humber/scale",
         "version": 1,

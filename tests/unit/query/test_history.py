@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.query.world import NETWORK, OPERATOR, ROOT, World
 
 from passerelle.api.common.v1 import common_pb2
 from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
@@ -17,7 +18,6 @@ from passerelle.query.index import Index
 from passerelle.query.packs import default_folder, load_packs
 from passerelle.query.portability import Portability
 from passerelle.query.ports import Head, Instant
-from tests.unit.query.world import NETWORK, OPERATOR, ROOT, World
 
 COURSES = ("humber/a", "humber/b", "queens/c")
 TARGETS = ("bcit/x", "nscc/y")
@@ -118,8 +118,8 @@ async def answers(index: Index, size: int) -> list[Any]:
             request = pb.FindRequest(achievement=course, valid_on=day, known_at=at)
             told.append(await equivalency.find(request, 0))
         told.append(await equivalency.get_achievement(pb.GetAchievementRequest(achievement=course, known_at=at), 0))
-        request = portability_pb2.AssessRequest(achievement=course, jurisdictions=["CA-BC"], known_at=at)
-        told.append(await portability.assess(request, 0))
+        judged = portability_pb2.AssessRequest(achievement=course, jurisdictions=["CA-BC"], known_at=at)
+        told.append(await portability.assess(judged, 0))
     for target in TARGETS:
         told.append(await equivalency.reverse(pb.ReverseRequest(achievement=target, known_at=at), 0))
     told.append(await equivalency.search(pb.SearchRequest(words="course", known_at=at), 0))

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
+from tests.unit.query.world import World, credit
 
 from passerelle.api.common.v1 import common_pb2
 from passerelle.api.portability.v1 import portability_pb2 as pb
 from passerelle.core.errors import ConfigError
 from passerelle.query.packs import default_folder, load_packs
 from passerelle.query.portability import Portability
-from tests.unit.query.world import World, credit
 
 REVIT = "humber/revit"
 FRAMEWORK = "bdec/building-design"
@@ -76,7 +76,11 @@ async def test_the_portable_revit(world: World) -> None:
     assert {one.id: one.finding for one in answer.criteria} == dict.fromkeys(
         ("framework", "employers", "assessment"), pb.FINDING_MET
     )
-    assert (answer.pack, answer.pack_version, answer.title) == ("portability-national", 1, "Autodesk Revit Architecture")
+    assert (answer.pack, answer.pack_version, answer.title) == (
+        "portability-national",
+        1,
+        "Autodesk Revit Architecture",
+    )
     west, east, middle = answer.jurisdictions
     assert [place.verdict for place in answer.jurisdictions] == [pb.PORTABILITY_VERDICT_PORTABLE] * 3
     employers = {("bdec", "endorsement", REVIT), ("harbour-design", "endorsement", REVIT)}

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
+from tests.unit.query.world import World, achievement_data, credit
 
 from passerelle.api.common.v1 import common_pb2
 from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
 from passerelle.core.errors import PasserelleError
 from passerelle.query.equivalency import Equivalency
 from passerelle.query.words import fold, split
-from tests.unit.query.world import World, achievement_data, credit
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """Following the log: the position moves once a snapshot is in whole, failures are waited out, a shorter log stops."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from tests.unit.query.world import NETWORK, OPERATOR, ROOT, World
 
 from passerelle.core.errors import ConfigError, Fatal, Unavailable
 from passerelle.core.registry import Registry
@@ -13,7 +14,6 @@ from passerelle.query.index import Index
 from passerelle.query.moments import wait_for_size
 from passerelle.query.ports import Head, Instant, PublicEvent
 from passerelle.query.source import STALE_AFTER_S, Follower
-from tests.unit.query.world import NETWORK, OPERATOR, ROOT, World
 
 
 class Clock:
@@ -159,11 +159,11 @@ async def test_it_is_fresh_while_the_head_is_read(log: FakeLog, index: Index) ->
     clock = Clock()
     one = follower(log, index, clock)
     await one.catch_up()
-    assert one.fresh
+    told = [one.fresh]
     clock.seconds = STALE_AFTER_S
-    assert not one.fresh
+    told.append(one.fresh)
     await one.catch_up()
-    assert one.fresh
+    assert [*told, one.fresh] == [True, False, True]
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -175,11 +175,11 @@ def nested(depth: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world() -> World:
     made = World()
     made.course("humber/a")
     made.course("bcit/x")
-    yield made
+    return made
 
 
 async def test_a_rule_that_cannot_be_evaluated_is_told_in_health_and_harms_no_other(world: World) -> None:

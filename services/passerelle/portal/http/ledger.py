@@ -218,4 +218,5 @@ async def live(site: Site, request: Request) -> Response:
         owners=await site.reader.names({item.member for item in items}),
         volume=list(reversed(await site.reader.volume(now - now % hour - 47 * hour))),
         limit=LIVE,
+        member_names={row.id: page.catalogue.pick(row.names, row.id) for row in await site.reader.members()},
     )

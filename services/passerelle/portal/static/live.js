@@ -29,9 +29,7 @@
     var paused = false;
     var pending = [];
     var source = null;
-    var clock = new Intl.DateTimeFormat(language + "-CA", {
-      timeZone: "UTC", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23"
-    });
+    var day = new Intl.DateTimeFormat(language + "-CA", { timeZone: "UTC", day: "numeric", month: "short" });
     var number = new Intl.NumberFormat(language + "-CA");
 
     function say(word) {
@@ -72,13 +70,14 @@
       var head = element("th");
       head.scope = "row";
       head.append(link("/" + language + "/ledger/" + entry.index, number.format(entry.index)));
-      var time = element("time", clock.format(new Date(entry.accepted_at)));
-      time.dateTime = new Date(entry.accepted_at).toISOString();
+      var iso = new Date(entry.accepted_at).toISOString();
+      var time = element("time", day.format(new Date(entry.accepted_at)) + ", " + iso.slice(11, 16));
+      time.dateTime = iso;
       var good = entry.outcome === "accepted";
       var chip = element("span", good ? words.accepted : words.refused + " (" + entry.code + ")");
       chip.className = "chip " + (good ? "chip-good" : "chip-bad");
       line.append(
-        head, cell(time), cell(link("/" + language + "/members/" + entry.member, entry.member)),
+        head, cell(time), cell(link("/" + language + "/members/" + entry.member, words.members[entry.member] || entry.member)),
         cell(what(entry)), cell(about(entry)), cell(chip)
       );
       return line;

@@ -1,0 +1,153 @@
+"""Passerelle's processes under a keeper that starts again what ended, as a supervisor of a machine would."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from passerelle.embedded.child import Child, tail
+from passerelle.runtime.process import wait_for
+
+LOOK_S = 0.1
+START_S = 60.0
+MOST_STARTS = 40
+"""Starts of one process in one run; a process that needs more does not come up at all."""
+
+
+@dataclass
+class Kept:
+    """One process: what it runs, where its output goes, and how often it was started."""
+
+    name: str
+    argv: tuple[str, ...]
+    folder: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    child: Child | None = None
+    starts: int = 0
+    codes: list[int] = field(default_factory=list)
+    """Exit codes of those that ended, in order; negative: a signal."""
+
+    @property
+    def log(self) -> Path:
+        """Standard output and error of every start."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def ready(self) -> Path:
+        """Written by the process once it serves."""
+        return self.folder / f"{self.name}.ready.json"
+
+    @property
+    def pid(self) -> int:
+        """The process id. Only while it runs."""
+        assert self.child is not None
+        return self.child.pid
+
+    def running(self) -> bool:
+        """Whether it runs now."""
+        return self.child is not None and self.child.running()
+
+    def start(self) -> None:
+        """Start it."""
+        if self.starts >= MOST_STARTS:
+            raise AssertionError(f"{self.name} was started {self.starts} times in vain:\n{tail(self.log, 40)}")
+        self.starts += 1
+        self.ready.unlink(missing_ok=True)
+        argv = (sys.executable, "-m", "passerelle", *self.argv, "--ready-file", str(self.ready))
+        self.child = Child(self.name, argv, self.log, env=self.env)
+
+    def finish(self) -> int:
+        """Collect an ended process."""
+        assert self.child is not None
+        self.codes.append(self.child.finish())
+        self.child = None
+        return self.codes[-1]
+
+    def addresses(self) -> dict[str, Any] | None:
+        """What the ready file of the present process says; None before it is ready."""
+        try:
+            found: dict[str, Any] = json.loads(self.ready.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return found if self.running() and found["pid"] == self.pid else None
+
+
+class Keeper:
+    """Starts processes, and starts again those that end, at once: the processes wait for their servers themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.kept: dict[str, Kept] = {}
+
+    def start(self, name: str, *argv: str, env: Mapping[str, str] | None = None) -> Kept:
+        """Start a process and keep it running."""
+        found = self.kept[name] = Kept(name, argv, self._folder, dict(env or {}))
+        found.start()
+        return found
+
+    def look(self) -> None:
+        """Start again what ended since the last look."""
+        for one in self.kept.values():
+            if not one.running():
+                if one.child is not None:
+                    one.finish()
+                one.start()
+
+    async def keep(self) -> None:
+        """Look until cancelled."""
+        while True:
+            self.look()
+            # Nothing tells of the end of a process, so it is looked at again and again.
+            await wait_for(self._ended, timeout_s=LOOK_S, every_s=LOOK_S)
+
+    async def _ended(self) -> bool:
+        return not all(one.running() for one in self.kept.values())
+
+    async def kill(self, name: str) -> int:
+        """SIGKILL to a process; the keeper starts it again. Returns the process id that is gone."""
+        found = self.kept[name]
+        pid = found.pid
+        assert found.child is not None
+        await found.child.kill()
+        assert found.finish() == -signal.SIGKILL
+        return pid
+
+    def freeze(self, name: str) -> int:
+        """SIGSTOP: the process hangs with everything it holds. Returns its process id, for :meth:`thaw`."""
+        pid = self.kept[name].pid
+        os.kill(pid, signal.SIGSTOP)
+        return pid
+
+    @staticmethod
+    def thaw(pid: int) -> None:
+        """SIGCONT."""
+        os.kill(pid, signal.SIGCONT)
+
+    async def until_ready(self, name: str) -> dict[str, Any]:
+        """Wait until a process serves; its addresses."""
+        found = self.kept[name]
+
+        async def ready() -> bool:
+            self.look()
+            return found.addresses() is not None
+
+        if not await wait_for(ready, timeout_s=START_S, every_s=LOOK_S):
+            raise AssertionError(f"{name} is not ready after {START_S:g} s:\n{tail(found.log, 40)}")
+        return found.addresses() or {}
+
+    async def stop(self) -> None:
+        """End everything that was started."""
+        children = [one.child for one in self.kept.values() if one.child is not None]
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGCONT)
+        await asyncio.gather(*(child.stop(10) for child in children))

@@ -1,0 +1,68 @@
+"""Gauges of a running network, read from its databases: while a database is away the last figure stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import asyncpg
+
+from passerelle.runtime.process import wait_for
+from passerelle.testing.faults import ANSWERED, COMMITTED, PROMISED, PUBLISHED, SENT, Gauge
+
+EVERY_S = 0.02
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+QUERIES: Mapping[str, str] = {
+    COMMITTED: "SELECT coalesce(max(size), 0) FROM ledger.head",
+    PUBLISHED: "SELECT coalesce(max(position), 0) FROM ledger.published WHERE name = 'feed'",
+    PROMISED: "SELECT coalesce(max(size), 0) FROM ledger.checkpoint WHERE shown",
+    SENT: "SELECT coalesce(sum(sent), 0) FROM node.stream",
+    ANSWERED: "SELECT coalesce(sum(accepted + refused), 0) FROM node.stream",
+}
+
+
+class Watch:
+    """Reads single figures. ``dsns`` by member; the ledger's stands under an empty name."""
+
+    def __init__(self, dsns: Mapping[str, str]) -> None:
+        self._dsns = dsns
+        self._open: dict[str, asyncpg.Connection[Any]] = {}
+        self._last: dict[Gauge, int] = {}
+
+    async def read(self, gauge: Gauge) -> int:
+        """The figure now, or the last one read while the database is away."""
+        self._last[gauge] = int(await self.value(gauge.member, QUERIES[gauge.name]) or self._last.get(gauge, 0))
+        return self._last[gauge]
+
+    async def value(self, member: str, query: str) -> Any:
+        """One value of a database; None while it is away."""
+        try:
+            connection = self._open.get(member)
+            if connection is None or connection.is_closed():
+                connection = self._open[member] = await asyncpg.connect(self._dsns[member], timeout=5)
+            return await connection.fetchval(query, timeout=5)
+        except AWAY:
+            # Killed in the middle of an answer: the next look opens another connection.
+            broken = self._open.pop(member, None)
+            if broken is not None:
+                broken.terminate()
+            return None
+
+    async def until(self, gauge: Gauge, at: int, timeout_s: float, tell: Callable[[], str]) -> int:
+        """Wait until a gauge shows at least ``at``; the figure. Raises AssertionError with what ``tell`` says."""
+
+        async def reached() -> bool:
+            return await self.read(gauge) >= at
+
+        if not await wait_for(reached, timeout_s=timeout_s, every_s=EVERY_S):
+            raise AssertionError(
+                f"{gauge} stands at {await self.read(gauge)}, not {at}, after {timeout_s:g} s\n{tell()}"
+            )
+        return self._last[gauge]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for connection in self._open.values():
+            connection.terminate()
+        await asyncio.sleep(0)
