@@ -251,7 +251,7 @@ async def verify_inbox(audit: Audit, kafka: KafkaConfig, member: str) -> None:
         numbers.add(number)
         if record.headers["kind"] != b"receipts":
             continue
-        for stream in orjson.loads(record.value)["streams"]:
+        for stream in orjson.loads(record.value):
             for one in stream["outcomes"]:
                 outcome = one["outcome"] if one["outcome"] == "accepted" else f"refused {one['code']}"
                 spent = (member, stream["family"], one["sequence"])

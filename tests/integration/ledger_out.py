@@ -20,7 +20,7 @@ from passerelle.runtime.config import KafkaConfig
 from passerelle.runtime.kafka import end_offsets, ensure_topics, start_consumer
 from passerelle.runtime.keys import read_seed
 from passerelle.runtime.process import wait_for
-from passerelle.testing.federation import Federation, Member, uuid_of
+from passerelle.testing.federation import Federation, Member, seed_of, uuid_of
 from passerelle.testing.running_ledger import Ledger, attached, loop_running
 
 MEMBERS = ("humber", "york", "laval")
@@ -83,7 +83,9 @@ class Sample:
     events: list[SignedStatement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.events.append(self.federation.found())
+        operator = self.federation.operator
+        vkey = str(NoteSigner(self.federation.network, seed_of("log")).verifier)
+        self.events.append(operator.admits(operator, "operate", log_vkey=vkey))
         self.humber = self._admit("humber")
         self.york = self._admit("york")
         self.laval = self._admit("laval")

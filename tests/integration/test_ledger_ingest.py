@@ -220,7 +220,6 @@ async def test_refused_events_are_logged_answered_and_delay_nobody(world: World)
     ]
     assert [outcome["sequence"] for outcome in told] == [2, 3, 4, 5, 6, 8]
     assert all(outcome["what"] and outcome["fix"] for outcome in told)
-    assert "published" not in told[-1]["fix"]
     assert "state retired" in told[-1]["what"]
     assert name not in str(told)
     assert await ledger.count("refused_body") == 6

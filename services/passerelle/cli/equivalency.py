@@ -310,11 +310,12 @@ def search(
 
 
 def _show_found(first: Any, found: list[Any], lang: str) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
     heads = (("id", "id"), ("title", "titre"), ("kind", "type"), ("credits", "crédits"), ("delivery", "prestation"))
     more = (("hours", "heures"), ("cost (CAD)", "coût (CAD)"))
-    table = Table(*(_chosen(head, lang) for head in (*heads, *more)))
+    # Ids are copied into other commands: they are folded rather than cut.
+    table = Table(*(Column(_chosen(head, lang), overflow="fold") for head in (*heads, *more)))
     for one in found:
         title = one.translations.get(lang) if one.language != lang else None
         table.add_row(

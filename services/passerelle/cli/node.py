@@ -183,17 +183,26 @@ def refused(config: ConfigOption, limit: Limit = 100, as_json: JsonOption = Fals
 
 
 @app.command()
-def records(config: ConfigOption, limit: Limit = 1000, as_json: JsonOption = False) -> None:
+def records(
+    config: ConfigOption,
+    record: Annotated[list[str] | None, typer.Option("--record", help="Only these office record ids.")] = None,
+    limit: Limit = 1000,
+    as_json: JsonOption = False,
+) -> None:
     """The office's records that were published: kind, thing, version, state."""
+    from passerelle.node.status import find_records
 
     async def work(office: Office) -> Any:
+        if record:
+            return await find_records(office.store, office.keys, record, member=office.config.member)
         return await office.store.records(limit)
 
     found = [dict(row) for row in with_office(config, work)]
     if as_json:
         print_json(found)
     else:
-        node_show.rows(found, ("kind", "thing", "version", "status", "state"))
+        columns = ("kind", "thing", "version", "status", "state")
+        node_show.rows(found, ("record", *columns) if record else columns)
 
 
 @app.command()

@@ -136,7 +136,9 @@ def rows(found: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in found:
         table.add_row(*(_text(row.get(column)) for column in columns))
     Console().print(table, markup=False)

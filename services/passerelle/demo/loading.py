@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,14 +148,9 @@ class Loader:
             *(self._release(issuer, record, "rru", "stack") for issuer, record in MODULES.items())
         )
 
+        accepted = [await self._accept("rru", file) for file in files]
+
         async def work(_again: bool) -> dict[str, Any]:
-            accepted = []
-            for number, file in enumerate(files):
-                # The first file brings a person nobody knows at rru; the next ones match them exactly.
-                confirm = ("--confirm", "new") if number == 0 and not self.folder.done("S4:person") else ()
-                accept = ("node", "release", "accept", str(file), *self._config("rru"), *confirm)
-                accepted.append(await self.processes.answer(*accept))
-                self.folder.end("S4:person")
             stack = self.folder.service("rru") / "stack.csv"
             _write_stack(stack, accepted)
             await self.processes.answer("node", "import", str(stack), *self._config("rru"))
@@ -163,9 +159,27 @@ class Loader:
 
         await self._once("S4:stack", work)
 
-    async def _settle(self, member: str) -> None:
-        """Wait until a node has an answer to everything that it published."""
-        await self.processes.answer("node", "status", *self._config(member), *_WAIT)
+    async def _accept(self, receiver: str, file: Path) -> Any:
+        """Take a learner's file in; a person that the office does not know is confirmed as new."""
+
+        async def work(_again: bool) -> Any:
+            command = ("node", "release", "accept", str(file), *self._config(receiver))
+            told = await self.processes.run(*command, "--json", ok=(0, 1))
+            if told.code == 0:
+                return json.loads(told.output)
+            return await self.processes.answer(*command, "--confirm", "new")
+
+        return await self._once(f"accept:{file.name}", work)
+
+    async def _settle(self, member: str) -> Mapping[str, Any]:
+        """Wait until a node has an answer to everything that it published; what it says then."""
+        told = await self.processes.run("node", "status", *self._config(member), *_WAIT, "--json", ok=(0, 1))
+        found: Mapping[str, Any] = json.loads(told.output)
+        if told.code != 0:
+            waits = "; ".join(f"{one['type']} {one['subject']} for {one['waits_for']}" for one in found["held"][:5])
+            what = f"after {WAIT_SECONDS:g} s {found['totals']} wait at {member}: {waits or 'for receipts'}"
+            raise PasserelleError("deadline-exceeded", what, where=member, fix="See its log.")
+        return found
 
     async def _case(self, scenario: str, file: Path, receiver: str, programme: str) -> str:
         """Open a transfer case on a release file, or find the one that an earlier run opened."""
@@ -230,13 +244,7 @@ class Loader:
     async def settled(self) -> dict[str, Mapping[str, Any]]:
         """Wait until every node has an answer to everything; the nodes' own reports, by member."""
 
-        async def status(member: Member) -> Mapping[str, Any]:
-            found: Mapping[str, Any] = await self.processes.answer(
-                "node", "status", *self._config(member.id), *_WAIT
-            )
-            return found
-
-        found = await asyncio.gather(*(status(member) for member in self.members))
+        found = await asyncio.gather(*(self._settle(member.id) for member in self.members))
         return {member.id: one for member, one in zip(self.members, found, strict=True)}
 
 

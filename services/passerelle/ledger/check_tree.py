@@ -64,6 +64,11 @@ class TreeChecker:
         self._findings.add("checkpoints")
         if checkpoint.size < self.frontier.size or checkpoint.root != self.frontier.root():
             self._findings.fault("checkpoint-forked", where, "the stored root is not that of the first entries")
+        if not self._keys:
+            if self._findings.counts["checkpoints"] == 1:
+                what = "no key is known to check the notes with: name it, or list it in the operator's admission"
+                self._findings.fault("note-key-unknown", "log key", what)
+            return
         try:
             opened = open_checkpoint(checkpoint.note.encode(), self._keys, origin=self._network).checkpoint
         except (FormatError, ProofError) as error:

@@ -50,7 +50,7 @@ class LedgerProcess:
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._service: LedgerService | None = None
-        self._lease: Lease | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._parts = Parts()
         self._addresses: dict[str, Any] = {}
 
@@ -92,7 +92,9 @@ class LedgerProcess:
         lease = Lease(writer_pool, config.lease_s)
         self._stack.push_async_callback(lease.release)
         store.generation = await lease.acquire()
-        self._lease = lease
+        # Kept from now on: loading a large state may take longer than the lease, and a standby would take it meanwhile.
+        self._keeping = asyncio.create_task(lease.keep(asyncio.Event()))
+        self._stack.push_async_callback(_end, self._keeping)
         service = LedgerService(
             config, store, IngressStream(config.kafka), KafkaInboxes(config.kafka, config.replication), self._clock
         )
@@ -109,19 +111,33 @@ class LedgerProcess:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run loop, lease and parts side by side; the first error stops them all and is raised."""
-        lease, service = self._lease, self._running
-        assert lease is not None
+        service = self._running
 
         def of(part: Part) -> Any:
             return lambda: part.run(stop)
 
         await run_together(
-            stop, lambda: service.run(stop), lambda: lease.keep(stop), *(of(part) for part in self._parts.all)
+            stop, lambda: service.run(stop), lambda: self._hold(stop), *(of(part) for part in self._parts.all)
         )
+
+    async def _hold(self, stop: asyncio.Event) -> None:
+        """End with the error of the lease's keeper, or at ``stop``; the lease itself is kept until the close."""
+        assert self._keeping is not None
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({self._keeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if self._keeping.done():
+            self._keeping.result()
 
     async def close(self) -> None:
         """Stop parts, loop and connections; the lease is given back so that a standby takes over at once."""
         await self._stack.aclose()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end; its error was told where it was awaited."""
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def _close_pool(pool: Any) -> None:

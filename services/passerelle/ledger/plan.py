@@ -63,7 +63,6 @@ class PlanBuilder:
         self._inbox_numbers = inbox_numbers
         self._leaves: list[bytes] = []
         self._receipts: dict[str, _Receipts] = {}
-        self._closed: list[_Receipts] = []
         self._letters: list[tuple[str, str, int | None, bytes | None]] = []
         self._told: set[tuple[str, str, str]] = set()
         self._waiting: dict[SpentId, tuple[Any, ...]] = {}
@@ -163,9 +162,7 @@ class PlanBuilder:
     def _close_receipts(self, member: str) -> None:
         receipts = self._receipts.pop(member, None)
         if receipts is not None:
-            # The size after the commit is not known yet: the value is made again when the plan is finished.
-            self._letters.append((member, "receipts", None, None))
-            self._closed.append(receipts)
+            self._letters.append((member, "receipts", None, receipts.value()))
 
     def resend_from(self, stream: StreamId, sequence: int) -> None:
         """Ask a member to relay a stream again from a number."""
@@ -261,10 +258,7 @@ class PlanBuilder:
         plan.waiting_new = list(self._waiting.values())
         for member in list(self._receipts):
             self._close_receipts(member)
-        closed = iter(self._closed)
         for member, kind, index, value in self._letters:
-            if kind == "receipts":
-                value = next(closed).value()
             number = self._inbox_numbers.get(member, 0) + 1
             self._inbox_numbers[member] = number
             plan.inbox_heads[member] = number

@@ -96,7 +96,8 @@ def amendment(desk: Desk, row: Row) -> Planned:
     extra = sorted(row.data.keys() - _STEP_COLUMNS[step])
     if extra:
         column = next(iter(sorted(row.given - {"record_id", "step", "amendment_id"} - _STEP_COLUMNS[step])), "")
-        raise desk.refuse(row, column, "argument-conflict", f"the column does not apply to the step {step}")
+        what = f"the column does not apply to the step {step}"
+        raise desk.refuse(row, column, "argument-conflict", what, "Leave the cell empty.")
     if step == "amended" and not row.data.keys() & set(AMENDABLE):
         what = "the row amends nothing"
         raise desk.refuse(row, "", "value-missing", what, "Fill at least one column with the right value.")

@@ -70,7 +70,7 @@ def recognition(desk: Desk, row: Row) -> Planned:
         return _denied(desk, row, {name: value for name, value in content.items() if name != "kind"})
     if "reason" in content:
         what = "the column is for the kind no-credit only"
-        raise desk.refuse(row, "no_credit_reason", "argument-conflict", what)
+        raise desk.refuse(row, "no_credit_reason", "argument-conflict", what, "Leave the cell empty.")
     names = ("recognition.granted", "recognition.revised")
     return _plan(desk, row, kind="recognition", subject=subject, content=content, names=names, versioned=True)
 
@@ -79,7 +79,8 @@ def _denied(desk: Desk, row: Row, content: dict[str, Any]) -> Planned:
     subject = str(row.own["id"])
     extra = sorted(name for name in row.given if name.startswith(("outcome_", "supersed", "jurisdictions")))
     if extra:
-        raise desk.refuse(row, extra[0], "argument-conflict", "the column does not apply to the kind no-credit")
+        what = "the column does not apply to the kind no-credit"
+        raise desk.refuse(row, extra[0], "argument-conflict", what, "Leave the cell empty.")
     known = desk.record(desk.form.kind, subject)
     digest = desk.keys.content(content)
     outcome = standing(known, digest)

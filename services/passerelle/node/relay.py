@@ -23,7 +23,8 @@ from passerelle.runtime.clock import Clock
 _LOG = structlog.get_logger(__name__)
 PAGE: Final = 1024
 MAX_DOUBLINGS: Final = 4
-IDLE_S: Final = 0.5
+IDLE_S: Final = 1.0
+"""The database wakes the relay; this is for a wake-up that was lost."""
 RETRY_S: Final = 1.0
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from passerelle.node.messages import signing_keys
-from passerelle.node.ports import OutboxStore, StatusStore
+from passerelle.node.ports import CaseStore, OutboxStore, StatusStore
+from passerelle.node.records import Record, RecordKeys
 
 MAX_HELD: Final = 100
 
@@ -51,6 +52,35 @@ def _stream(row: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
 
 def _held(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": row["type"], "subject": row["subject"], "waits_for": list(row["waits_for"])}
+
+
+KINDS: Final = ("credential", "assessment", "achievements", "recognitions", "organisations", "frameworks", "result")
+
+
+async def find_records(
+    store: CaseStore, keys: RecordKeys, office_ids: Sequence[str], *, member: str
+) -> list[dict[str, Any]]:
+    """What became of these office record ids, of whatever kind; the node knows their keyed hashes only."""
+    spellings = {full: one for one in office_ids for full in (one, f"{member}/{one}")}
+    named = {keys.key(kind, full): one for full, one in spellings.items() for kind in KINDS}
+    held = await store.records_by_key(list(named))
+    return [
+        {
+            "record": named[key],
+            "kind": record.kind,
+            "thing": record.thing,
+            "version": record.current.version if record.current else None,
+            "status": record.current.status if record.current else "",
+            "state": _state(record),
+        }
+        for key, record in sorted(held.items(), key=lambda item: (named[item[0]], item[1].kind))
+    ]
+
+
+def _state(record: Record) -> str:
+    if record.current is None:
+        return "refused"
+    return "accepted" if record.current == record.accepted else "waiting"
 
 
 def settled(status: Mapping[str, Any]) -> bool:

@@ -7,10 +7,10 @@ from typing import Final
 _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "family": ("stream", "flux"),
     "accepted": ("accepted", "acceptés"),
-    "waiting": ("waiting for an answer", "en attente de réponse"),
+    "waiting": ("waiting", "en attente"),
     "held": ("held back", "retenus"),
     "refused": ("refused", "refusés"),
-    "lag": ("oldest waits since", "attente la plus longue"),
+    "lag": ("longest wait", "plus longue attente"),
     "nothing-waits": ("Everything sent was answered.", "Tout ce qui a été envoyé a reçu une réponse."),
     "some-wait": ("{count} events wait for an answer.", "{count} événements attendent une réponse."),
     "held-why": (

@@ -74,7 +74,7 @@ class Catalogue:
             return f"{text} $"
         value = Decimal(text)
         if value == value.to_integral_value():
-            pattern = "¤#,##0" if self.language == "en" else "#,##0 ¤"
+            pattern = "¤#,##0" if self.language == "en" else "#,##0\u00a0¤"
             return str(format_currency(value, "CAD", pattern, locale=self.locale, currency_digits=False))
         return str(format_currency(value, "CAD", locale=self.locale))
 

@@ -38,8 +38,8 @@ class PortalService:
         self._topic = topic
         self._clock = clock
         self._stack = AsyncExitStack()
-        self._status = Status()
-        self._hub = Hub(config.feed.buffer, config.feed.max_clients)
+        self.status = Status()
+        self.hub = Hub(config.feed.buffer, config.feed.max_clients)
         self._follower: Follower | None = None
         self._witness: Witness | None = None
 
@@ -55,21 +55,21 @@ class PortalService:
         self._stack.push_async_callback(questions.close)
         trust = Trust(reader, root_key, config.operator, config.network)
         position = await writer.position()
-        self._hub.start(position.next_index)
-        self._status.next_index = position.next_index
+        self.hub.start(position.next_index)
+        self.status.next_index = position.next_index
         self._follower = Follower(
-            writer, KafkaFeed(config.kafka, self._topic), questions, self._status, self._hub.publish, config.network
+            writer, KafkaFeed(config.kafka, self._topic), questions, self.status, self.hub.publish, config.network
         )
-        self._witness = Witness(reader, writer, questions, trust, self._status, self._clock)
+        self._witness = Witness(reader, writer, questions, trust, self.status, self._clock)
         site = Site(
-            config, root_key, reader, questions, trust, self._hub, self._status, self._clock, load(), environment()
+            config, root_key, reader, questions, trust, self.hub, self.status, self._clock, load(), environment()
         )
         port = await self._stack.enter_async_context(serve_http(build_app(site), config.http))
         health = await self._stack.enter_async_context(
-            serve_http(health_app(self._status.snapshot), config.telemetry.health)
+            serve_http(health_app(self.status.snapshot), config.telemetry.health)
         )
         # Entered last, so closed first: the streams end with a resume hint before the server waits for them.
-        self._stack.callback(self._hub.close)
+        self._stack.callback(self.hub.close)
         return {
             "http": f"http://{config.http.host}:{port}",
             "health": f"http://{config.telemetry.health.host}:{health}",

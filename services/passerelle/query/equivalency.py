@@ -99,7 +99,7 @@ class Equivalency:
         page = open_page(request)
         moment = await self._pinned(page, request, 0, wait_s, 2)
         start = 0 if page.first else numbers(page, 2)[1]
-        found = found_achievements(self._index, request, moment.size)
+        found = await found_achievements(self._index, request, moment.size)
         shown = found[start : start + page.size]
         end = start + len(shown)
         return pb.SearchResponse(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from passerelle.query.ports import Instant
 
 T = TypeVar("T")
+LONG: Final = 8
+"""Records from which a history is a list."""
 
 
 class Timeline(Generic[T]):
@@ -18,8 +20,10 @@ class Timeline(Generic[T]):
     __slots__ = ("_indices", "_values")
 
     def __init__(self) -> None:
-        self._indices: list[int] = []
-        self._values: list[T] = []
+        # Most things are recorded once or twice, and there are many of them: short histories are tuples, which take
+        # half the room of lists.
+        self._indices: tuple[int, ...] | list[int] = ()
+        self._values: tuple[T, ...] | list[T] = ()
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -28,8 +32,14 @@ class Timeline(Generic[T]):
         """Record a value at a later index than all before."""
         if self._indices and index <= self._indices[-1]:
             raise ValueError("a timeline grows in log order")
-        self._indices.append(index)
-        self._values.append(value)
+        if isinstance(self._indices, tuple) or isinstance(self._values, tuple):
+            self._indices = (*self._indices, index)
+            self._values = (*self._values, value)
+            if len(self._indices) >= LONG:
+                self._indices, self._values = list(self._indices), list(self._values)
+        else:
+            self._indices.append(index)
+            self._values.append(value)
 
     def at(self, size: int) -> tuple[int, T] | None:
         """The index and value of the latest record in a log of ``size`` entries."""

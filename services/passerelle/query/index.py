@@ -30,6 +30,7 @@ from passerelle.query.records import (
     Said,
     Standing,
     achievement_version,
+    as_bytes,
 )
 from passerelle.query.words import WordIndex
 from passerelle.runtime.clock import as_datetime
@@ -120,7 +121,7 @@ class Index:
         elif kind == "recognition":
             self._apply_recognition(event, step, data)
         elif kind in self.references:
-            said = Said(event.type, event.member, orjson.dumps(data))
+            said = Said(event.type, event.member, as_bytes(data))
             self.references[kind].setdefault(event.subject, Timeline()).add(event.index, said)
             if kind == "demand":
                 self._map_demand(event, data)
@@ -136,7 +137,7 @@ class Index:
 
     def _apply_achievement(self, event: PublicEvent, step: str, data: dict[str, Any]) -> None:
         history = self._achievement(event.subject)
-        said = Said(event.type, event.member, orjson.dumps(data))
+        said = Said(event.type, event.member, as_bytes(data))
         if step in {"achievement-published", "achievement-revised"}:
             version = achievement_version(said, data, event.subject)
             if not len(history.versions):
@@ -180,7 +181,7 @@ class Index:
                 self.recognitions[event.subject] = history
                 self.by_receiver.setdefault(history.receiver, []).append(event.subject)
             earlier = [orjson.loads(state.raw) for _, state in history.states.upto(event.index)]
-            history.states.add(event.index, RuleState(orjson.dumps(data)))
+            history.states.add(event.index, RuleState(as_bytes(data)))
             self._map_rule(event.subject, data, earlier)
         elif step == "ended" and history is not None:
             before = history.states.at(event.index)

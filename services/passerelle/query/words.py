@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,14 +30,15 @@ def split(text: str) -> list[str]:
 class Words:
     """The distinct words of an achievement: of its titles and code, and of everything else."""
 
-    title: frozenset[str]
-    other: frozenset[str]
+    title: tuple[str, ...]
+    other: tuple[str, ...]
 
     @staticmethod
     def of(titles: Iterable[str], others: Iterable[str]) -> Words:
         """Fold and split."""
-        title = frozenset(word for text in titles for word in split(text))
-        return Words(title, frozenset(word for text in others for word in split(text)) - title)
+        title = dict.fromkeys(sys.intern(word) for text in titles for word in split(text))
+        other = dict.fromkeys(sys.intern(word) for text in others for word in split(text) if word not in title)
+        return Words(tuple(title), tuple(other))
 
     def score(self, asked: Iterable[str]) -> int:
         """How well all the asked words are found; 0 where one of them is not found at all."""

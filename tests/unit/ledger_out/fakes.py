@@ -63,25 +63,28 @@ class MemoryStore:
         return self.rows[start : start + self.read_max]
 
     async def save_feed(self, position: int) -> None:
-        self.saved = Positions(position, self.saved.registry)
+        self.saved = Positions(max(position, self.saved.feed), self.saved.registry)
 
     async def inboxes(self, size: int) -> Sequence[InboxRow]:
-        return [row for at, row in self.inbox if at <= size and row.number > self.published.get(row.member, 0)]
+        waiting = [row for at, row in self.inbox if at <= size and row.number > self.published.get(row.member, 0)]
+        return sorted(waiting, key=lambda row: (row.member, row.number))
 
     async def save_inboxes(self, published: Mapping[str, int]) -> None:
-        self.published.update(published)
+        for member, number in published.items():
+            self.published[member] = max(number, self.published.get(member, 0))
 
     async def members(self, start: int, size: int) -> Sequence[MemberRow]:
-        return [MemberRow(name, at, b"{}") for name, at in self.member_rows.items() if start <= at < size]
+        found = [MemberRow(name, at, b"{}") for name, at in self.member_rows.items() if start <= at < size]
+        return sorted(found, key=lambda row: row.changed)
 
     async def member_ids(self) -> Sequence[str]:
         return sorted(self.member_rows)
 
     async def save_registry(self, position: int) -> None:
-        self.saved = Positions(self.saved.feed, position)
+        self.saved = Positions(self.saved.feed, max(position, self.saved.registry))
 
     async def summaries(self, size: int) -> Sequence[SummaryRow]:
-        return [row for row in self.summary_rows if row.size <= size]
+        return sorted((row for row in self.summary_rows if row.size <= size), key=lambda row: row.size)
 
     async def drop_summaries(self, size: int) -> None:
         self.summary_rows = [row for row in self.summary_rows if row.size > size]

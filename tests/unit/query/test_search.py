@@ -9,6 +9,7 @@ from passerelle.api.common.v1 import common_pb2
 from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
 from passerelle.core.errors import PasserelleError
 from passerelle.query.equivalency import Equivalency
+from passerelle.query.searching import AT_ONCE
 from passerelle.query.words import fold, split
 
 
@@ -174,3 +175,11 @@ async def test_a_revised_rule_leaves_the_courses_that_it_no_longer_names(world: 
 def test_words_are_folded() -> None:
     assert fold("Électricité ŒUVRE") == "electricite œuvre"
     assert split("APSC-100 / l'été_1") == ["apsc", "100", "l", "ete", "1"]
+
+
+async def test_a_large_catalogue_is_searched_beside_the_loop(world: World) -> None:
+    for number in range(AT_ONCE + 1):
+        world.course(f"nscc/m{number:04}", f"Masonry {number}")
+    response = await search(world, words="masonry", page_size=5)
+    assert (response.total, ids(response)) == (AT_ONCE + 1, [f"nscc/m{number:04}" for number in range(5)])
+    assert ids(await search(world, words="masonry 77", kind="course")) == ["nscc/m0077"]

@@ -20,7 +20,9 @@ _AWAY: Final = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
+    # The server stops, starts, or has no connection, memory or disk to spare.
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
 )
 _AGAIN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 

@@ -161,7 +161,7 @@ def _on_error(site: Site) -> Callable[[Request, Exception], Awaitable[Response]]
         typed = _typed(request, error)
         status = error.status_code if isinstance(error, HTTPException) else http_status(typed)
         if request.url.path.startswith(("/api/", "/feed")):
-            return problem(request, typed)
+            return problem(request, typed, status)
         if request.url.path.startswith("/static/"):
             return Response(status_code=status)
         return Page(site, request).render("error.html", status=status, error=typed, shown_status=status)

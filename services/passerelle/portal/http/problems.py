@@ -20,10 +20,13 @@ def http_status(error: PasserelleError) -> int:
     return 503 if status == _CLIENT_GONE else status
 
 
-def problem(request: Request, error: PasserelleError) -> JSONResponse:
-    """The error as problem details; ``title`` in the language asked for, ``detail`` and ``fix`` in English."""
+def problem(request: Request, error: PasserelleError, status: int | None = None) -> JSONResponse:
+    """The error as problem details; ``title`` in the language asked for, ``detail`` and ``fix`` in English.
+
+    ``status``: where the protocol has one of its own, such as 405; else the error's.
+    """
     language = preferred(request.headers.get("accept-language", ""))
-    status = http_status(error)
+    status = status or http_status(error)
     value: dict[str, Any] = {
         "type": f"urn:passerelle:problem:{error.code}",
         "title": error.info.title_fr if language == "fr" else error.info.title,

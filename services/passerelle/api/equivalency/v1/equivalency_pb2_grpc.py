@@ -68,8 +68,8 @@ class EquivalencyServiceServicer:
 
     def Find(self, request, context):
         """What a sending achievement counts for, everywhere or at one receiver.
-        Errors: NOT_FOUND `not-found` (achievement or receiver unknown), INVALID_ARGUMENT `argument-invalid`,
-        FAILED_PRECONDITION `not-settled`, UNAVAILABLE `position-not-reached`.
+        Errors: NOT_FOUND `not-found` (achievement or receiver unknown), INVALID_ARGUMENT `argument-missing`,
+        `argument-invalid`, `page-token-invalid`, FAILED_PRECONDITION `not-settled`, UNAVAILABLE `position-not-reached`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,7 +84,7 @@ class EquivalencyServiceServicer:
 
     def Evaluate(self, request, context):
         """A whole transcript, line by line, against the rules of one receiver or of all; at most 500 lines.
-        Errors as Find, and INVALID_ARGUMENT `too-many-items`.
+        Errors as Find but for the achievements: one that nobody knows is a miss. RESOURCE_EXHAUSTED `too-many-items`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,8 +52,8 @@ class PortabilityServiceServicer:
     """
 
     def Assess(self, request, context):
-        """Errors: NOT_FOUND `not-found` (achievement or pack), INVALID_ARGUMENT `argument-invalid`, FAILED_PRECONDITION
-        `not-settled`, UNAVAILABLE `position-not-reached`.
+        """Errors: NOT_FOUND `not-found` (achievement), `policy-unknown` (pack), INVALID_ARGUMENT `argument-missing`,
+        `argument-invalid`, FAILED_PRECONDITION `not-settled`, UNAVAILABLE `position-not-reached`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
