@@ -30,6 +30,7 @@ AWARDS, RULES, FILES = 6400, 270, 4
 MEMBER_SIZE = COURSES + AWARDS + RULES
 LOG_SIZE = len(MEMBERS) * MEMBER_SIZE + len(MEMBERS) + 1
 FLOW_S = 120.0
+LEDGERS = ("ledger", "ledger-2")
 KINDS = (
     ("kill", "ledger"),
     ("kill", "relay"),
@@ -79,10 +80,17 @@ class Run:
             lines.append(f"{name}: running {one.running()}, starts {one.starts}, codes {one.codes}\n{tail(one.log, 6)}")
         return "\n".join(lines)
 
-    def active(self) -> str:
-        """The name of the ledger process that holds the lease."""
+    async def active(self) -> str:
+        """The name of the ledger process that holds the lease and serves."""
         kept = self.network.keeper.kept
-        return next((name for name in ("ledger", "ledger-2") if kept[name].addresses() is not None), "ledger")
+        found: list[str] = []
+
+        async def one_serves() -> bool:
+            found[:] = [name for name in LEDGERS if kept[name].addresses() is not None]
+            return bool(found)
+
+        assert await wait_for(one_serves, timeout_s=FLOW_S, every_s=0.02), f"no ledger serves\n{self.tell()}"
+        return found[0]
 
     async def inject(self, fault: Fault) -> None:
         """Let one fault happen, and bring back what does not come back by itself."""
@@ -98,11 +106,11 @@ class Run:
         elif fault.kind == "freeze":
             await self._freeze()
         else:
-            await network.keeper.kill(self.active())
+            await network.keeper.kill(await self.active())
 
     async def _freeze(self) -> None:
         """The active ledger hangs until another has taken over and gone on; then it wakes up in the past."""
-        name = self.active()
+        name = await self.active()
         before = await self.watch.value("", "SELECT generation FROM ledger.lease")
         pid = self.network.keeper.freeze(name)
 
@@ -126,7 +134,7 @@ async def started(folder: Path, say: Callable[[str], None]) -> AsyncIterator[tup
         network.make_folders(dict.fromkeys(MEMBERS, ("issue", "recognise")))
         await network.found()
         registrars = asyncio.gather(*(import_all(network, member) for member in MEMBERS))
-        for name in ("ledger", "ledger-2"):
+        for name in LEDGERS:
             network.start_ledger(name)
         for member in (OPERATOR, *MEMBERS):
             network.start_node(member)

@@ -125,11 +125,11 @@ async def whole_ledger(
             task.result()
 
 
-async def until_shown(ledger: Ledger, size: int) -> None:
+async def until_shown(ledger: Ledger, size: int, timeout_s: float = 30) -> None:
     """Wait until a checkpoint of this size is shown."""
 
     async def shown() -> bool:
         found = await ledger.look.fetchval("SELECT max(size) FROM ledger.checkpoint WHERE shown")
         return found is not None and found >= size
 
-    await ledger.until(shown, f"waited for the checkpoint of {size}")
+    await ledger.until(shown, f"waited for the checkpoint of {size}", timeout_s)

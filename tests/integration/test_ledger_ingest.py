@@ -1,4 +1,4 @@
-"""The ledger's loop on a real Kafka and a real PostgreSQL: what is accepted, refused, answered, and what is nobody's."""
+"""The ledger on a real Kafka and a real PostgreSQL: what is accepted, refused, answered, and what is nobody's."""
 
 from __future__ import annotations
 

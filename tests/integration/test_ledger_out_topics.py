@@ -30,7 +30,7 @@ from passerelle.embedded import EmbeddedKafka
 from passerelle.events.topics import CHECKPOINT, FEED, REFUSED, REGISTRY, SUMMARY, inbox_topic
 from passerelle.ledger.config import LedgerConfig
 from passerelle.runtime.kafka import end_offsets
-from passerelle.testing.federation import Federation
+from passerelle.testing.federation import Federation, achievement
 from passerelle.testing.running_ledger import Ledger, begin_at_the_end, make_config
 
 
@@ -226,3 +226,33 @@ async def test_a_database_that_differs_does_not_start(config: LedgerConfig) -> N
         assert caught.value.code == "ledger-diverged"
     finally:
         await look.close()
+
+
+async def test_a_killed_broker_costs_repeats_and_no_entry(config: LedgerConfig, kafka: EmbeddedKafka) -> None:
+    if kafka.external:
+        pytest.skip("the given brokers are not this test's to kill")
+    sample = Sample(Federation(config.network))
+    laval, count = sample.laval, 3000
+    data = achievement("laval")
+    many = laval.sign([laval.write("credential.achievement-published", f"laval/{n}", data) for n in range(count)])
+    size = len(sample.events) + count
+    async with whole_ledger(config, sample.events) as (ledger, _process, _addresses):
+        await ledger.send(*many)
+        await ledger.until_size(len(sample.events) + 1)
+        await kafka.kill()
+        await kafka.restart()
+        await until_shown(ledger, size, timeout_s=90)
+
+        async def told() -> bool:
+            return not await ledger.look.fetchval("SELECT count(*) FROM ledger.inbox_head WHERE published < number")
+
+        await ledger.until(told, "the inboxes are published", timeout_s=60)
+    highest = -1
+    for record in await read_topic(config.kafka, FEED):
+        index = int(headers_of(record)["index"])
+        assert index <= highest + 1, "a hole in the feed"
+        highest = max(highest, index)
+    assert highest == size - 1
+    letters = await read_topic(config.kafka, inbox_topic("laval"))
+    numbers = {int(headers_of(record)["inbox-number"]) for record in letters}
+    assert numbers == set(range(1, len(numbers) + 1))

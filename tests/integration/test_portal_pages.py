@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 from tests.browser.story import build
 from tests.unit.portal.builder import Log, achievement, small_log
 from tests.unit.portal.rig import config_for, feed_topic, portal
@@ -141,26 +140,26 @@ async def test_a_pasted_receipt_is_verified_from_what_the_portal_read_itself(
         assert "has not read so far yet" in answer.text
 
 
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (b"receipt=", "argument-missing"),
-        (b"receipt=%7B%7D", "receipt-malformed"),
-        (b"receipt=[[[[[[" + b"[" * 50_000, "receipt-malformed"),
-        (b"receipt=%ff%fe", "argument-invalid"),
-        (b"\xff\xfe", "argument-invalid"),
-        (b"a=1&b=2&c=3&d=4&e=5&receipt=x", "argument-invalid"),
-        (b"receipt=" + b"x" * 2_000_000, "message-too-large"),
-    ],
+FORMS: tuple[tuple[bytes, str], ...] = (
+    (b"receipt=", "argument-missing"),
+    (b"receipt=%7B%7D", "receipt-malformed"),
+    (b"receipt=[[[[[[" + b"[" * 50_000, "receipt-malformed"),
+    (b"receipt=%ff%fe", "argument-invalid"),
+    (b"\xff\xfe", "argument-invalid"),
+    (b"a=1&b=2&c=3&d=4&e=5&receipt=x", "argument-invalid"),
+    (b"receipt=" + b"x" * 2_000_000, "message-too-large"),
 )
+
+
 async def test_a_form_that_cannot_be_read_is_answered_with_a_code(
-    kafka: EmbeddedKafka, database: str, unique_name: Names, tmp_path: Path, content: bytes, code: str
+    kafka: EmbeddedKafka, database: str, unique_name: Names, tmp_path: Path
 ) -> None:
     async with site(kafka, database, unique_name("feed"), tmp_path, small_log()) as client:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        answer = await client.post("/en/proof", content=content, headers=headers)
-        assert answer.status_code == 200
-        assert f"<code>{code}</code>" in answer.text
+        for content, code in FORMS:
+            answer = await client.post("/en/proof", content=content, headers=headers)
+            assert answer.status_code == 200
+            assert f"<code>{code}</code>" in answer.text, content[:40]
 
 
 async def test_what_members_and_visitors_write_is_shown_as_text(

@@ -45,7 +45,8 @@ async def portable(ask: Asker, _facts: Facts, question: Question) -> Given:
     evidence: dict[str, list[list[str]]] = {}
     for criterion in found.criteria:
         reasons.add(criterion.reasons)
-        evidence[criterion.id] = [[one.member, event_word(one.type), one.subject] for one in criterion.evidence]
+        # A set: in the log it stands in the order in which the members happened to publish.
+        evidence[criterion.id] = sorted([one.member, event_word(one.type), one.subject] for one in criterion.evidence)
         by = ", ".join(dict.fromkeys(one.member for one in criterion.evidence))
         sentences.append(f"{criterion.id}: {project.finding(criterion.finding)}, by what {by or 'nobody'} published")
     places: dict[str, Any] = {}

@@ -68,13 +68,15 @@ class Asker:
     ) -> None:
         await self._channel.close()
 
+    def _token(self, member: str) -> str | None:
+        if not member:
+            return None
+        now_s = self._clock.now_ms() // 1000
+        return make_token(self._seeds[member], member=member, network=self._network, now_s=now_s)
+
     async def _call(self, method: Any, request: Any, member: str = "") -> Any:
-        token = None
-        if member:
-            now_s = self._clock.now_ms() // 1000
-            token = make_token(self._seeds[member], member=member, network=self._network, now_s=now_s)
         try:
-            return await method(request, timeout=CALL_S, metadata=metadata(token))
+            return await method(request, timeout=CALL_S, metadata=metadata(self._token(member)))
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from None
 
@@ -188,10 +190,10 @@ class Asker:
             found += [Inboxed(record.number, record.kind, orjson.loads(record.value)) for record in records]
             after = found[-1].number
 
-    async def tally(self) -> Tally:
-        """Every entry of the log up to the head, counted."""
+    async def tally(self, member: str) -> Tally:
+        """Every entry of the log up to the head, counted as ``member`` may read it: the operator sees all types."""
         found, size = Tally(), await self.head()
-        calls = self._ledger.Watch(ledger_pb2.WatchRequest(from_index=0))
+        calls = self._ledger.Watch(ledger_pb2.WatchRequest(from_index=0), metadata=metadata(self._token(member)))
         try:
             async for answer in calls if size else _nothing():
                 lines = answer.entry.decode("ascii").split("\n")

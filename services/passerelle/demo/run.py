@@ -21,7 +21,7 @@ from passerelle.demo.facts import Facts
 from passerelle.demo.folder import DemoFolder
 from passerelle.demo.loading import Loader
 from passerelle.demo.network import Addresses, Network
-from passerelle.demo.plan import NETWORK, SCENARIOS, Member, load_expected, load_members, samples_folder
+from passerelle.demo.plan import NETWORK, OPERATOR, SCENARIOS, Member, load_expected, load_members, samples_folder
 from passerelle.demo.rpc import Asker
 from passerelle.demo.show import Teller
 from passerelle.runtime.clock import Clock, SystemClock
@@ -139,7 +139,7 @@ class Demo:
         self.teller.stage("every node's receipts")
         statuses = await loader.settled()
         asker.position = await asker.head()
-        return Facts(self._folder, await asker.tally(), statuses)
+        return Facts(self._folder, await asker.tally(OPERATOR), statuses)
 
     async def _one(self, asker: Asker, facts: Facts, name: str) -> tuple[dict[str, Any], Given | None, list[str]]:
         """One answer with its question, and how it differs from the expected one."""

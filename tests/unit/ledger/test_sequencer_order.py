@@ -123,7 +123,7 @@ def test_another_statement_at_a_spent_number_is_evidence(world: World) -> None:
     other = backup.achievement("c")
     world.ledger.feed(other, backup.achievement("d"))
     assert world.new == ["accepted"] * 2
-    assert [row[5] for row in world.ledger.conflicts][0] == other.statement
+    assert world.ledger.conflicts[0][5] == other.statement
     assert len(world.ledger.conflicts) == 2
     problems = world.ledger.letters("humber", "problem")
     assert len(problems) == 1, "one answer a stream and commit is enough"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tests.unit.ledger.test_sequencer_order import World, make_world
+
 from passerelle.core.statement import member_urn
 from passerelle.ledger.model import Limits
 from passerelle.testing.federation import uuid_of
-from tests.unit.ledger.test_sequencer_order import World, make_world
 
 RELEASE = uuid_of("release", 4)
 
@@ -82,53 +83,39 @@ def test_the_time_is_counted_from_the_stored_arrival_also_after_a_restart() -> N
     assert world.new == ["accepted", "reference-unknown"]
 
 
-def test_a_chain_of_waiting_events_wakes_within_one_batch() -> None:
+def test_one_accepted_thing_releases_a_chain_of_streams_in_the_same_batch() -> None:
     world = make_world()
-    world.ledger.feed(
-        case_requested(world, "x"),
-        world.humber.issued("x", "a"),
-        release_granted(world, "x"),
-    )
+    joint = {
+        "achievement": "york/joint",
+        "achievement_version": 1,
+        "awarding_bodies": [member_urn("humber"), member_urn("york")],
+        "registration": "humber",
+        "conferred_on": "2025-06-10",
+        "basis": "completed",
+        "record": "0" * 64,
+    }
+    both = [member_urn("humber"), member_urn("york")]
+    published = world.york.achievement("joint", awarding_bodies=both)
+    co_signed = world.york.event("credential.co-awarded", uuid_of("x"), {"confirmed_on": "2025-06-11"})
+    issue = world.humber.event("credential.issued", uuid_of("x"), joint)
+    rule = world.york.granted("r1", "york/joint", "york/joint")
+    # Three streams: a missing number, a missing achievement, and a rule on that achievement.
+    world.ledger.feed(co_signed, issue, rule)
     assert world.new == []
     assert len(world.ledger.waiting) == 3
-    offered = world.york.achievement("unrelated")
-    world.ledger.feed(offered)
-    assert world.new == ["accepted"]
-    # Humber's stream waits for the achievement of a third member.
-    third, admission = world.federation.admit("laval")
-    assert third.id == "laval"
-    world.ledger.feed(admission)
-    assert world.new == ["accepted"] * 2
+    plan = world.ledger.feed(published)
+    assert world.new == ["accepted"] * 4
+    assert [row[3] for row in plan.entries[:1]] == ["credential"]
+    assert world.ledger.things[f"credential:{uuid_of('x')}"].state == "issued"
+    assert world.ledger.waiting == {}
 
 
-def test_one_accepted_thing_releases_several_streams_in_turn() -> None:
+def test_a_stream_that_waits_for_itself_ends_by_refusal() -> None:
     world = make_world()
-    shared = {"awarding_bodies": [member_urn("humber"), member_urn("york")]}
-    issue = world.humber.event(
-        "credential.issued",
-        uuid_of("x"),
-        {
-            **shared,
-            "achievement": "york/joint",
-            "achievement_version": 1,
-            "registration": "humber",
-            "conferred_on": "2025-06-10",
-            "basis": "completed",
-            "record": "0" * 64,
-        },
-    )
-    co_sign = world.york.event("credential.co-awarded", uuid_of("x"), {"confirmed_on": "2025-06-11"})
-    # York's next event waits for humber's credential, which waits for an achievement that york published earlier.
-    first = world.york.copy()
-    assert first.heads["credential"][0] == 1
-    world.ledger.feed(issue)
+    world.ledger.feed(world.humber.issued("x", "a"), world.humber.achievement("a"), world.humber.issued("y", "a"))
     assert world.new == []
-    world.ledger.feed(co_sign)
-    assert world.new == []
-    assert len(world.ledger.waiting) == 2
-    plan = world.ledger.pass_time(60_000)
-    assert plan.size - plan.size_before == 2
-    assert world.new == ["reference-unknown", "reference-unknown"]
+    world.ledger.pass_time(60_000)
+    assert world.new == ["reference-unknown", "accepted", "accepted"]
 
 
 def test_a_member_admitted_later_wakes_those_that_name_it() -> None:

@@ -31,7 +31,11 @@ GOOD: list[tuple[Cell, str, Any]] = [
     (c.list_of(c.text()), r" a\;b ; c ;", ["a;b", "c"]),
     (c.ALIGNMENT, "skill|esco|S1.2", {"kind": "skill", "framework": "esco", "code": "S1.2"}),
     (c.DOCUMENT, f"{'ab' * 32}|application/pdf|12", {"sha256": "ab" * 32, "media_type": "application/pdf", "size": 12}),
-    (c.CONDITION, "credit letter-4.33 B+", {"use": "credit", "minimum_grade": {"scheme": "letter-4.33", "grade": "B+"}}),
+    (
+        c.CONDITION,
+        "credit letter-4.33 B+",
+        {"use": "credit", "minimum_grade": {"scheme": "letter-4.33", "grade": "B+"}},
+    ),
     (c.PERSON_NAME, "Zoë", "Zoë"),
 ]
 
@@ -88,10 +92,12 @@ EVERY_CELL = [column.cell for form in FORMS.values() for column in form.columns]
 @given(st.sampled_from(EVERY_CELL), st.text(min_size=1, max_size=60))
 def test_no_refusal_repeats_the_cell_and_nothing_else_is_raised(cell: Cell, noise: str) -> None:
     text = f"Planted-Name-{noise}".strip()
+    told = ""
     try:
         cell.parse(text, "humber")
     except CellError as error:
-        assert "Planted" not in error.what + error.fix + error.code
+        told = error.what + error.fix + error.code
+    assert "Planted" not in told
 
 
 EXPRESSIONS: list[tuple[str, dict[str, Any]]] = [
@@ -138,7 +144,19 @@ def test_expressions(text: str, value: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["all(", "all()", "all(a,)", "a b", "2 of a", "9 units of (a)", "x[grade>=a]", "x[colour=red]", "x[years<=1", ")", "any(" * 40],
+    [
+        "all(",
+        "all()",
+        "all(a,)",
+        "a b",
+        "2 of a",
+        "9 units of (a)",
+        "x[grade>=a]",
+        "x[colour=red]",
+        "x[years<=1",
+        ")",
+        "any(" * 40,
+    ],
 )
 def test_broken_expressions_are_told(text: str) -> None:
     with pytest.raises(CellError) as caught:

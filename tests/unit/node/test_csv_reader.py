@@ -145,11 +145,8 @@ def test_any_bytes_end_in_rows_or_in_a_told_error(data: bytes, size: int) -> Non
         def read(self, _size: int | None = -1) -> bytes:
             return super().read(size)
 
-    try:
-        whole = rows(b"a,b\n" + data)
-    except FormatError as error:
-        assert error.code in {"encoding-invalid", "too-many-errors", "file-empty"}
-        return
+    # At most 400 rows, and no UTF-16 mark at the start: nothing here may be an error of the whole file.
+    whole = rows(b"a,b\n" + data)
     numbers = [row.number for row in whole]
     assert numbers == sorted(set(numbers))
     assert all(row.code or row.cells for row in whole)

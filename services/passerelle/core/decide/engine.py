@@ -154,7 +154,10 @@ def first_needs(event_type: str, subject: str, data: Mapping[str, Any]) -> set[s
         if isinstance(value, str):
             keys.add(f"{referred}:{value}")
     keys.update(f"credential:{value}" for value in data.get("credentials", ()))
-    keys.update(f"credential:{value}" for value in data.get("components", ()) if isinstance(value, str))
+    components = data.get("components", ())
+    # A credential's components are credentials; an achievement's are an expression, read below.
+    if not isinstance(components, Mapping):
+        keys.update(f"credential:{value}" for value in components if isinstance(value, str))
     keys.update(f"release:{value}" for value in data.get("releases", ()))
     keys.update(_organisations(data))
     for field in ("sending", "components"):

@@ -36,3 +36,11 @@ def translated(where: str, *, code: str = "database-unavailable") -> Iterator[No
         raise Fatal(
             "ledger-diverged", f"PostgreSQL refused a statement: {type(error).__name__} {error.sqlstate}", where=where
         ) from error
+
+
+def is_gone(session: asyncpg.pool.PoolConnectionProxy) -> bool:
+    """Whether a connection is of no more use: one that broke went back to its pool by itself and answers nothing."""
+    try:
+        return bool(session.is_closed())
+    except asyncpg.InterfaceError:
+        return True

@@ -10,7 +10,7 @@ import asyncpg
 import structlog
 
 from passerelle.core.errors import Fatal, Unavailable
-from passerelle.ledger.postgres.errors import translated
+from passerelle.ledger.postgres.errors import is_gone, translated
 from passerelle.ledger.postgres.pool import Pool
 
 _LOG = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ class Lease:
             return generation
 
     async def _open(self) -> asyncpg.pool.PoolConnectionProxy:
-        if self._session is not None and self._session.is_closed():
+        if self._session is not None and is_gone(self._session):
             await self._drop()
         if self._session is None:
             self._session = await self._pool.acquire(timeout=10)
@@ -107,7 +107,7 @@ class Lease:
         """Give the lease back where it is still ours; a database that is away is left to the lease's end."""
         try:
             with translated("lease"):
-                if self.generation and self._session is not None and not self._session.is_closed():
+                if self.generation and self._session is not None and not is_gone(self._session):
                     await self._session.execute(_RELEASE, self.generation, timeout=2)
                     await self._session.execute("SELECT pg_advisory_unlock_all()", timeout=2)
                 await self._drop()

@@ -14,7 +14,7 @@ from passerelle.ledger.config import LedgerConfig
 from passerelle.ledger.model import CommitPlan, Head, LedgerState, Loaded, Needs, RawRecord, Spent, WaitingRow
 from passerelle.ledger.plan import decode_headers
 from passerelle.ledger.postgres.commit import write
-from passerelle.ledger.postgres.errors import translated
+from passerelle.ledger.postgres.errors import is_gone, translated
 from passerelle.ledger.postgres.pool import Pool
 
 _THINGS = """
@@ -170,6 +170,6 @@ class PostgresStore:
         session, self._session = self._session, None
         if session is not None:
             with translated("closing"):
-                if session.is_closed() or session.is_in_transaction():
+                if not is_gone(session) and session.is_in_transaction():
                     session.terminate()
                 await self._pool.release(session, timeout=2)

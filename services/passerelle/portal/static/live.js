@@ -43,7 +43,7 @@
         return words.types[name] || name;
       }
       var family = words.families[entry.family] || entry.family;
-      return entry.visibility === "party" ? words.partyEvent.replace("{family}", family) : family;
+      return entry.visibility === "party" ? words.partyEvent.replace("%s", family) : family;
     }
 
     function about(entry) {

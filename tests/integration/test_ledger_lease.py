@@ -1,0 +1,61 @@
+"""The lease over a database that restarts: its connection breaks, and the next renewal opens another one."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from passerelle.core.errors import Unavailable
+from passerelle.ledger.main import MIGRATIONS
+from passerelle.ledger.postgres.lease import LOCK, Lease
+from passerelle.runtime.config import DatabaseConfig
+from passerelle.runtime.postgres import connect, migrate
+from passerelle.runtime.process import wait_for
+
+NAME = "lease-holder"
+_END = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1"
+
+
+async def test_a_lease_outlives_its_connection(database: str) -> None:
+    pool = await connect(DatabaseConfig(url=database, pool_size=2), name=NAME)
+    look = await asyncpg.connect(database)
+    try:
+        await migrate(pool, MIGRATIONS)
+        lease = Lease(pool, 30)
+        assert await lease.acquire() == 1
+        assert await look.fetchval(_END, NAME) > 0
+
+        async def renewed() -> bool:
+            try:
+                await lease.renew()
+            except Unavailable:
+                return False
+            return True
+
+        assert await wait_for(renewed, timeout_s=10), "a broken connection was never replaced"
+        # The session lock is held again too: a standby does not get in before the row expires.
+        assert not await look.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+        await lease.release()
+        assert await look.fetchval("SELECT expires_at < now() FROM ledger.lease")
+        assert await look.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+    finally:
+        await look.close()
+        await pool.close()
+
+
+async def test_a_lease_is_given_back_without_its_connection(database: str) -> None:
+    """A stop while the database is away leaves the lease to its end and raises nothing."""
+    pool = await connect(DatabaseConfig(url=database, pool_size=2), name=NAME)
+    look = await asyncpg.connect(database)
+    try:
+        await migrate(pool, MIGRATIONS)
+        lease = Lease(pool, 30)
+        await lease.acquire()
+        await look.fetchval(_END, NAME)
+        with pytest.raises(Unavailable):
+            await lease.renew()
+        await lease.release()
+        assert await look.fetchval("SELECT generation FROM ledger.lease") == 1
+    finally:
+        await look.close()
+        await pool.close()
