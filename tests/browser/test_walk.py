@@ -137,6 +137,28 @@ async def test_every_page_in_sight(browser: Browser, walked: Walked, language: s
             await expect(here.page.locator(".badges").first).to_be_visible()
 
 
+BAD = """
+<html lang="de"><title></title><body style="background:#fff;margin:0"><h1>One</h1><main><h1></h1><h3>Three</h3>
+<p style="color:#999">pale</p><img src="data:,"><input><a href="/"></a><svg></svg><i id="a"></i><b id="a"></b>
+<nav></nav><table><tr><th>x</th></tr></table><span class="chip"></span><p aria-labelledby="nothing">y</p>
+<div style="width:5000px">wide</div></main></body></html>
+"""
+FOUND = (
+    "no language", "not one h1", "no title", "no landmark header", "no landmark footer", "a landmark without a name",
+    "a heading level is left out", "an empty heading", "contrast 2.8", "no alt", "a field without a label",
+    "nothing to read on it", "a picture without a name", "an id stands twice", "a table without a caption",
+    "a header cell without scope", "colour only", "a reference to nothing", "wider than the window",
+)  # fmt: skip
+
+
+async def test_the_checks_find_what_is_wrong(browser: Browser) -> None:
+    page = await browser.new_page()
+    await page.set_content(BAD)
+    findings = await page.evaluate(CHECKS)
+    assert not [wanted for wanted in FOUND if not any(found.startswith(wanted) for found in findings)], findings
+    await page.close()
+
+
 async def test_the_switch_keeps_the_page(browser: Browser, walked: Walked) -> None:
     async with tab(browser, walked, "en") as here:
         await here.go("/achievements?q=climate&credit=no")

@@ -320,3 +320,14 @@ def test_data_that_is_no_object_is_refused() -> None:
         check_data(BY_NAME["transfer.closed"], [FAKE_NAME])
     assert caught.value.code == "schema-invalid"
     assert caught.value.where == "data"
+
+
+def test_an_expression_that_no_evaluator_reads_is_refused() -> None:
+    found = BY_NAME["recognition.granted"]
+    good = dict(EXAMPLES["recognition.granted"].data)
+    leaf: dict[str, object] = {"achievement": "humber/x"}
+    for _ in range(15):
+        leaf = {"all_of": [leaf]}
+    assert check_data(found, good | {"sending": leaf})
+    with pytest.raises(Refused, match="nests deeper than 16"):
+        check_data(found, good | {"sending": {"any_of": [leaf]}})

@@ -15,6 +15,7 @@ from passerelle.ledger.config import LedgerConfig
 from passerelle.ledger.main import LedgerProcess
 from passerelle.ledger.model import CommitPlan
 from passerelle.ledger.ports import Parts
+from passerelle.ledger.postgres.lease import Lease
 from passerelle.ledger.postgres.store import PostgresStore
 from passerelle.testing.federation import Federation
 from passerelle.testing.running_ledger import attached, begin_at_the_end, loop_running, make_config
@@ -34,12 +35,20 @@ def no_parts(_shared: object) -> Parts:
     return Parts()
 
 
-async def test_a_zombie_is_fenced_by_the_database(config: LedgerConfig) -> None:
+class _Hung(Lease):
+    """The lease of a process that hangs: taken, never renewed. Its session still holds its lock."""
+
+    async def renew(self) -> None:
+        return
+
+
+async def test_a_zombie_is_fenced_by_the_database(config: LedgerConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     federation = Federation(config.network)
     async with attached(config) as ledger:
-        # The first one takes the lease and then hangs: it never renews. Its session still holds its lock.
         zombie = LedgerProcess(config, make_parts=no_parts)
-        await zombie.start()
+        with monkeypatch.context() as patch:
+            patch.setattr("passerelle.ledger.main.Lease", _Hung)
+            await zombie.start()
         try:
             async with loop_running(config) as (second, _):
                 assert second.head.generation == zombie.head.generation + 1
@@ -97,6 +106,7 @@ class _Lost(PostgresStore):
 async def test_after_an_unknown_commit_everything_is_read_again(
     config: LedgerConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _Lost.lost = 0
     monkeypatch.setattr("passerelle.ledger.main.PostgresStore", _Lost)
     federation = Federation(config.network)
     founding = [federation.found()]

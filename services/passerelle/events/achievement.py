@@ -29,9 +29,9 @@ from passerelle.events.values import (
     Alignment,
     AssessmentMethod,
     CreditValue,
-    Expression,
     LevelRef,
     Outline,
+    SendingExpression,
 )
 
 AchievementKind = Literal[
@@ -121,7 +121,7 @@ class AchievementData(Model):
     awarding_bodies: Annotated[tuple[PartyUrn, ...], Field(min_length=1, max_length=MAX_ITEMS)]
     award: Literal["single", "joint", "dual", "collaborative"] = "single"
     partners: Annotated[tuple[PartyUrn, ...], Field(max_length=MAX_ITEMS)] = ()
-    components: Expression | None = None
+    components: SendingExpression | None = None
     credit_bearing: bool
     credits: Annotated[tuple[CreditValue, ...], Field(max_length=4)] = ()
     level: LevelRef | None = None

@@ -22,10 +22,10 @@ from passerelle.events.base import (
 from passerelle.events.values import (
     MAX_ITEMS,
     AssessmentRecord,
-    Expression,
     NoCreditReason,
     Outcome,
     Outline,
+    SendingExpression,
     Supersession,
 )
 
@@ -81,7 +81,7 @@ class _Rule(Model):
     receiver: MemberId
     delegation: AchievementId | None = None
     """Where an agency signs: the receiver's published delegation."""
-    sending: Expression
+    sending: SendingExpression
     valid_from: Date
     """A course counts when completed on or after this date."""
     valid_to: Date | None = None

@@ -5,10 +5,12 @@ Terms follow the ARUCC/PCCAT Transcript and Transfer Guide (assigned, unassigned
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from passerelle.core.sending import MAX_DEPTH, MAX_NODES
 from passerelle.events.base import (
     AchievementId,
     Code,
@@ -40,7 +42,6 @@ CreditSystem = Literal[
 Basis = Literal["completed", "challenge", "plar", "transfer"]
 """How an award was earned. Rules test the basis, never the delivery."""
 
-MAX_NESTING = 16
 MAX_ITEMS = 64
 
 
@@ -150,6 +151,30 @@ Expression = Annotated[
     Discriminator(_expression_form),
 ]
 """What is sent: leaves joined by ``all_of``, ``any_of``, ``n_of`` and ``credits_from``."""
+
+
+def _bounded(expression: Any) -> Any:
+    """Refuse what no evaluator would read: the log holds no rule that cannot be applied."""
+    level, nodes, depth = [expression], 0, 0
+    while level:
+        depth, nodes = depth + 1, nodes + len(level)
+        if depth > MAX_DEPTH or nodes > MAX_NODES:
+            raise ValueError(f"the expression nests deeper than {MAX_DEPTH} or has more than {MAX_NODES} parts")
+        level = [part for item in level for part in _parts(item)]
+    return expression
+
+
+def _parts(expression: Any) -> Sequence[Any]:
+    match expression:
+        case AllOf(all_of=parts) | AnyOf(any_of=parts):
+            return parts
+        case NOf(n_of=body) | CreditsFrom(credits_from=body):
+            return body.of
+    return ()
+
+
+SendingExpression = Annotated[Expression, AfterValidator(_bounded)]
+"""A whole sending expression, within the bounds of :mod:`passerelle.core.sending`."""
 
 NoCreditReason = Literal[
     "level", "content", "hours", "assessment", "duplicate", "upper-year", "not-recognised", "other"

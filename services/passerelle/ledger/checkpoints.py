@@ -15,6 +15,7 @@ import structlog
 from passerelle.core.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from passerelle.core.errors import Fatal, FormatError, ProofError, Unavailable
 from passerelle.core.note import NoteSigner, VerifierKey
+from passerelle.ledger.outgoing_metrics import CHECKPOINT
 from passerelle.ledger.outgoing_ports import EMPTY, CheckpointStore, StoredCheckpoint, TopicTails
 from passerelle.runtime.clock import Clock
 
@@ -47,6 +48,7 @@ class CheckpointBoard:
         async with self._changed:
             if self._latest is None or checkpoint.size >= self._latest.size:
                 self._latest = checkpoint
+                CHECKPOINT.set(checkpoint.size)
             self._changed.notify_all()
 
     async def covering(self, size: int, timeout_s: float) -> StoredCheckpoint:

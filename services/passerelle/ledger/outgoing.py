@@ -52,7 +52,7 @@ class OutgoingPart:
 
     def wake(self, size: int) -> None:
         """A commit brought the log to ``size``."""
-        self._publisher.wake()
+        self._publisher.wake(size)
         self._commits.wake()
 
     def health(self) -> dict[str, Any]:

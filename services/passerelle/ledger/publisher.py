@@ -18,6 +18,8 @@ import structlog
 from passerelle.core.errors import Unavailable
 from passerelle.events.topics import CHECKPOINT, FEED, REFUSED, REGISTRY, SUMMARY, inbox_topic
 from passerelle.ledger.checkpoints import Checkpointer
+from passerelle.ledger.outgoing_metrics import FAILURES
+from passerelle.ledger.outgoing_metrics import FEED as FEED_POSITION
 from passerelle.ledger.outgoing_ports import (
     FeedRow,
     InboxRow,
@@ -34,8 +36,9 @@ POLL_S: Final = 0.25
 RETRY_FIRST_S: Final = 0.2
 RETRY_LAST_S: Final = 5.0
 EXPIRE_EVERY_S: Final = 600.0
-READ_AHEAD_FROM: Final = 500
-"""Rows in one read that tell of a backlog."""
+BACKLOG_ROWS: Final = 500
+BACKLOG_BYTES: Final = 2 * 1024 * 1024
+"""Rows or bytes in one bounded read that tell that more may wait behind it."""
 
 
 def feed_record(row: FeedRow) -> Record:
@@ -76,10 +79,12 @@ class Publisher:
         self._inboxes: set[str] = set()
         self._fixed_topics = False
         self._expire_at = clock.monotonic() + EXPIRE_EVERY_S
+        self._size = 0
         self.failures = 0
 
-    def wake(self) -> None:
-        """Something was committed."""
+    def wake(self, size: int = 0) -> None:
+        """Something was committed; ``size`` is the log's size then, as far as it is known."""
+        self._size = max(self._size, size)
         self._woken.set()
 
     def health(self) -> dict[str, Any]:
@@ -119,6 +124,7 @@ class Publisher:
             more = await self.step()
         except Unavailable as error:
             self.failures += 1
+            FAILURES.inc()
             pause = min(RETRY_LAST_S, RETRY_FIRST_S * float(2 ** min(self.failures - 1, 10)))
             _LOG.warning("publishing failed", code=error.code, what=error.what, again_in_s=pause)
             await self._forget()
@@ -127,7 +133,7 @@ class Publisher:
         return 0.0 if more else min(POLL_S, self._checkpointer.due_in() or POLL_S)
 
     async def step(self) -> bool:
-        """One pass over the whole chain; says whether a bounded read was full, so that more waits."""
+        """One pass over the whole chain; says whether a bounded read left something behind."""
         positions = await self._opened()
         more = await self._publish_feed(positions.feed)
         positions = self._now()
@@ -169,13 +175,15 @@ class Publisher:
         if not rows:
             return False
         position = rows[-1].index + 1
-        if len(rows) >= READ_AHEAD_FROM:
+        backlog = len(rows) >= BACKLOG_ROWS or position < self._size
+        if backlog:
             # There is a backlog: the next entries are read while these are on their way to the broker.
             self._ahead = _Ahead(position, asyncio.create_task(self._read_rows(position)))
         await self._topics.publish({FEED: [feed_record(row) for row in rows]})
         await self._store.save_feed(position)
         self._positions = replace(self._now(), feed=position)
-        return True
+        FEED_POSITION.set(position)
+        return backlog
 
     async def _read_rows(self, start: int) -> Sequence[FeedRow]:
         return await self._store.feed(start)
@@ -196,8 +204,8 @@ class Publisher:
         if rows:
             await self._ensure_inboxes([row.member for row in rows])
             await self._topics.publish({REGISTRY: [Record(row.member.encode("ascii"), row.value) for row in rows]})
+            await self._store.save_registry(positions.feed)
         # Every change below the feed's position is told now, or will be with the member's later change.
-        await self._store.save_registry(positions.feed)
         self._positions = replace(positions, registry=positions.feed)
         return False
 
@@ -219,7 +227,8 @@ class Publisher:
             published[row.member] = row.number
         await self._topics.publish(batches)
         await self._store.save_inboxes(published)
-        return True
+        most = max(len(records) for records in batches.values())
+        return most >= BACKLOG_ROWS or sum(len(row.value) for row in rows) >= BACKLOG_BYTES
 
     async def _publish_summaries(self, size: int) -> bool:
         rows = await self._store.summaries(size)
@@ -227,7 +236,7 @@ class Publisher:
             return False
         await self._topics.publish({SUMMARY: [Record(b"%d" % row.size, row.value) for row in rows]})
         await self._store.drop_summaries(rows[-1].size)
-        return True
+        return len(rows) >= BACKLOG_ROWS
 
     async def _publish_refused(self) -> bool:
         rows = await self._store.unverified()
@@ -239,7 +248,7 @@ class Publisher:
         ]
         await self._topics.publish({REFUSED: records})
         await self._store.drop_unverified(rows[-1].number)
-        return True
+        return len(rows) >= BACKLOG_ROWS
 
     async def _publish_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         await self._topics.publish({CHECKPOINT: [checkpoint_record(checkpoint)]})

@@ -18,9 +18,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from passerelle.core.quantity import CREDIT_SYSTEMS
-from passerelle.events.values import MAX_ITEMS, MAX_NESTING
+from passerelle.events.values import MAX_ITEMS
 from passerelle.node.csv_cells import JSON, Cell, CellError, owned
 
+MAX_NESTING: Final = 16
+"""Joins within joins in a cell; more belongs in several rules."""
 _TOKEN: Final = re.compile(r"\s*(\(|\)|,|\[[^\]]*\]|[^\s(),\[\]]+)")
 _BASES: Final = ("completed", "challenge", "plar", "transfer")
 _FIX: Final = "Write for example: all(ubc/STAT200, 2 of (sfu/A, sfu/B, sfu/C))."

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hmac
 import unicodedata
-from dataclasses import asdict, dataclass
-from hashlib import sha256
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -26,7 +25,7 @@ class Mark:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return asdict(self)
+        return {"content": self.content, "fixed": self.fixed, "version": self.version, "status": self.status}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class RecordKeys:
         self._secret = secret
 
     def _digest(self, label: str, value: bytes) -> str:
-        return hmac.new(self._secret, label.encode() + b"\n" + value, sha256).hexdigest()
+        return hmac.digest(self._secret, label.encode() + b"\n" + value, "sha256").hex()
 
     def key(self, kind: str, office_id: str) -> str:
         """Hash of a record's kind and office id, 64 hex digits."""

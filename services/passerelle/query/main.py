@@ -47,7 +47,7 @@ class QueryService:
         health = await self._stack.enter_async_context(serve_http(health_app(self.health), config.telemetry.health))
         return {
             "grpc": f"{config.grpc.host}:{server.port}",
-            "health": f"http://{config.telemetry.health.host}:{health}",
+            "health": f"{config.telemetry.health.host}:{health}",
         }
 
     def health(self) -> Mapping[str, Any]:

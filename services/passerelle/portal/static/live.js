@@ -58,8 +58,10 @@
       return document.createTextNode(text);
     }
 
-    function cell(content) {
+    function cell(name, content) {
       var node = element("td");
+      node.className = "e-" + name;
+      node.setAttribute("role", "cell");
       node.append(content);
       return node;
     }
@@ -67,8 +69,11 @@
     function row(entry) {
       var line = element("tr");
       line.className = "fresh";
+      line.setAttribute("role", "row");
       var head = element("th");
       head.scope = "row";
+      head.className = "e-index";
+      head.setAttribute("role", "rowheader");
       head.append(link("/" + language + "/ledger/" + entry.index, number.format(entry.index)));
       var iso = new Date(entry.accepted_at).toISOString();
       var time = element("time", day.format(new Date(entry.accepted_at)) + ", " + iso.slice(11, 16));
@@ -77,8 +82,9 @@
       var chip = element("span", good ? words.accepted : words.refused + " (" + entry.code + ")");
       chip.className = "chip " + (good ? "chip-good" : "chip-bad");
       line.append(
-        head, cell(time), cell(link("/" + language + "/members/" + entry.member, words.members[entry.member] || entry.member)),
-        cell(what(entry)), cell(about(entry)), cell(chip)
+        head, cell("when", time),
+        cell("member", link("/" + language + "/members/" + entry.member, words.members[entry.member] || entry.member)),
+        cell("what", what(entry)), cell("about", about(entry)), cell("outcome", chip)
       );
       return line;
     }

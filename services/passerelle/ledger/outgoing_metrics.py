@@ -1,0 +1,9 @@
+"""Prometheus metrics of the publisher and the checkpoints."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+FEED = Gauge("passerelle_ledger_feed_position", "Entries acked on the feed.")
+CHECKPOINT = Gauge("passerelle_ledger_checkpoint_size", "Entries that the latest shown checkpoint covers.")
+FAILURES = Counter("passerelle_ledger_publish_failures", "Passes of the publisher that failed and were tried again.")
