@@ -86,7 +86,8 @@ async def walked(
     log = build(dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(hours=25))
     database = unique_name("portal")
     async with AsyncExitStack() as stack:
-        dsn = await postgres.create_database(database)
+        # Owned by an account of its own, as in the demo: it must suffice for the extensions.
+        dsn = await postgres.create_database(database, owner=database)
         stack.push_async_callback(postgres.drop_database, database)
         topic = await stack.enter_async_context(feed_topic(kafka.bootstrap, unique_name("feed")))
         await topic.write(log, range(len(log.entries)))

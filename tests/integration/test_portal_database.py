@@ -158,7 +158,8 @@ async def test_filter_counts_tell_what_each_choice_would_leave(pool: asyncpg.Poo
     assert {facet.value: facet.count for facet in result.facets["credit"]} == {"yes": 1, "no": 1}
     for name, facets in result.facets.items():
         for facet in facets:
-            narrowed = await reader.search(Search(**{"delivery": "hybrid", name: facet.value}))
+            question: dict[str, Any] = {"delivery": "hybrid", name: facet.value}
+            narrowed = await reader.search(Search(**question))
             assert narrowed.total == facet.count, (name, facet.value)
 
 

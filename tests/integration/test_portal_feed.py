@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from tests.unit.portal.builder import Log, achievement, small_log
+from tests.unit.portal.builder import OPERATOR, Log, achievement, small_log
 from tests.unit.portal.rig import NOBODY, Portal, Topic, config_for, feed_topic, portal
 
 from passerelle.api.ledger.v1 import ledger_pb2
@@ -28,7 +28,9 @@ from passerelle.portal.rpc import QueryClient
 from passerelle.portal.service import MIGRATIONS
 from passerelle.portal.status import Status
 from passerelle.portal.stream import KafkaFeed
-from passerelle.runtime.config import DatabaseConfig
+from passerelle.portal.trust import Trust, Witness
+from passerelle.runtime.clock import SystemClock
+from passerelle.runtime.config import DatabaseConfig, KafkaConfig
 from passerelle.runtime.postgres import connect, migrate
 from passerelle.runtime.process import wait_for
 
@@ -43,6 +45,9 @@ class Ledger(QueryClient):
         super().__init__(NOBODY, 1.0)
         self.log = log
         self.asked: list[int] = []
+
+    async def head(self) -> ledger_pb2.GetHeadResponse:
+        return ledger_pb2.GetHeadResponse(checkpoint=self.log.checkpoint().decode(), network=self.log.network)
 
     async def entry(self, index: int) -> ledger_pb2.GetEntryResponse:
         self.asked.append(index)
@@ -178,6 +183,65 @@ async def test_a_topic_that_lost_the_stored_offset_stops_the_portal(
             with pytest.raises(Fatal) as caught:
                 await asyncio.wait_for(second.follower.run(asyncio.Event()), WAIT)
             assert caught.value.code == "offset-out-of-range"
+
+
+async def test_what_was_read_is_compared_with_what_the_log_signed(
+    kafka: EmbeddedKafka, database: str, unique_name: Names
+) -> None:
+    log, forked = small_log(), small_log()
+    async with feed_topic(kafka.bootstrap, unique_name("feed")) as topic:
+        await topic.write(log, range(7))
+        ledger = Ledger(log)
+        async with following(topic, database, ledger, log.network) as here:
+            trust = Trust(here.reader, log.root_key, OPERATOR, log.network)
+            witness = Witness(here.reader, here.writer, ledger, trust, here.status, SystemClock())
+            assert await witness.step() is None
+            await here.until(7)
+            assert await witness.step() is True
+            assert await witness.step() is None
+            shown = await here.reader.checkpoint()
+            assert shown is not None
+            assert (shown.size, shown.root, shown.agrees) == (7, log.root(), True)
+            # The log signs an eighth entry that this portal was never shown, and shows it another one.
+            forked.admit("elsewhere", "college", {"en": "Elsewhere"}, ["CA-MB"], ["issue"])
+            ledger.log = forked
+            assert await witness.step() is None
+            log.admit("nscc", "college", {"en": "NSCC"}, ["CA-NS"], ["issue"])
+            await topic.write(log, [7])
+            await here.until(8)
+            assert here.status.snapshot()["ready"]
+            assert await witness.step() is False
+            assert here.status.snapshot()["diverged"]
+            assert not here.status.snapshot()["ready"]
+            shown = await here.reader.checkpoint()
+            assert shown is not None
+            assert (shown.size, shown.agrees) == (8, False)
+
+
+async def test_without_a_topic_the_portal_waits_and_says_so(
+    kafka: EmbeddedKafka, database: str, unique_name: Names
+) -> None:
+    log, name = small_log(), unique_name("feed")
+    topic = Topic(name, KafkaConfig(bootstrap=kafka.bootstrap), None)
+    async with following(topic, database, QueryClient(NOBODY, 1.0), log.network) as early:
+        stop = asyncio.Event()
+        task = asyncio.create_task(early.follower.run(stop))
+
+        async def told() -> bool:
+            return early.status.problem == "topic-missing"
+
+        assert await wait_for(told, timeout_s=WAIT)
+        assert not early.status.ready
+        async with feed_topic(kafka.bootstrap, name) as made:
+            await made.write(log, range(7))
+
+            async def there() -> bool:
+                return early.status.next_index == 7
+
+            assert await wait_for(there, timeout_s=WAIT)
+            stop.set()
+            await task
+            assert early.status.ready
 
 
 @dataclass

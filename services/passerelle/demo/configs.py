@@ -113,4 +113,4 @@ def write_node(folder: DemoFolder, member: Member, places: Places, ports: Ports)
         "resend_after_s": 30.0,
         "database": {"url": places.databases[member.id], "pool_size": 2},
     }
-    write(folder.config(member.id), {**own, **_common(folder, places)})
+    write(folder.node(member.id), {**own, **_common(folder, places)})

@@ -118,8 +118,12 @@ class DemoFolder:
         return folder
 
     def config(self, name: str) -> Path:
-        """The configuration of one service or node."""
+        """The configuration of one service."""
         return self.service(name) / f"{name}.toml"
+
+    def node(self, member: str) -> Path:
+        """The configuration of one member's node, under the name that ``node init`` gives it."""
+        return self.service(member) / "node.toml"
 
     def ready(self, name: str) -> Path:
         """The ready file of one service or node."""

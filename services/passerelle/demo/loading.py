@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Loader:
-    """The steps. ``say`` is told of each that ended."""
+    """The steps. ``say`` is told of each that is done."""
 
     folder: DemoFolder
     processes: Processes
@@ -55,15 +55,19 @@ class Loader:
                 if name in only:
                     group.create_task(flow(self))
 
+    def steps(self, only: frozenset[str]) -> int:
+        """How many steps :meth:`load` has."""
+        return sum(len(member.files) for member in self.members) + sum(_STEPS.get(name, 0) for name in only)
+
     def _config(self, member: str) -> tuple[str, str]:
-        return "--config", str(self.folder.config(member))
+        return "--config", str(self.folder.node(member))
 
     async def _once(self, step: str, work: Callable[[bool], Awaitable[Any]]) -> Any:
         """Do a step unless it was done; ``work`` is told whether an earlier run began it."""
         if not self.folder.done(step):
             again = self.folder.begin(step)
             self.folder.end(step, await work(again))
-            self.say(step)
+        self.say(step)
         return self.folder.result(step)
 
     # Members
@@ -76,7 +80,7 @@ class Loader:
         async def work(member: Member) -> None:
             admission = str(self.folder.service(member.id) / "admission.json")
             await self.processes.run("operator", "admit", admission, *self._config(OPERATOR))
-            self.say(f"admit:{member.id}")
+            self.say(member.id)
 
         await asyncio.gather(*(work(member) for member in missing if member.id != OPERATOR))
         wanted = {member.id for member in self.members}
@@ -244,7 +248,12 @@ class Loader:
     async def settled(self) -> dict[str, Mapping[str, Any]]:
         """Wait until every node has an answer to everything; the nodes' own reports, by member."""
 
-        found = await asyncio.gather(*(self._settle(member.id) for member in self.members))
+        async def settle(member: Member) -> Mapping[str, Any]:
+            found = await self._settle(member.id)
+            self.say(member.id)
+            return found
+
+        found = await asyncio.gather(*(settle(member) for member in self.members))
         return {member.id: one for member, one in zip(self.members, found, strict=True)}
 
 
@@ -255,6 +264,10 @@ _FLOWS: Final[dict[str, Callable[[Loader], Coroutine[Any, Any, None]]]] = {
     "S9": Loader._s9,
     "S10": Loader._s10,
 }
+
+
+_STEPS: Final = {"S4": 7, "S5": 4, "S8": 2, "S9": 6, "S10": 2}
+"""Steps of each flow, for the progress shown."""
 
 
 def _whole(report: Mapping[str, Any], known: int) -> dict[str, Any]:

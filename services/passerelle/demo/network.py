@@ -24,6 +24,8 @@ from passerelle.runtime.keys import read_seed
 PREFERRED: Final = {"grpc": 7443, "log": 7480, "portal": 8080, "insight": 8081, "ledger": 7442}
 PREFERRED_KAFKA: Final = 9092
 PREFERRED_POSTGRES: Final = 54320
+QUICK_JAVA: Final = ("-XX:TieredStopAtLevel=1",)
+"""The quick compiler only: a broker that lives for a minute does not earn back the time of the thorough one."""
 _GIVEN: Final = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS")
 """Servers of others, which the demo leaves alone: it fills and empties its own."""
 Progress = Callable[[str, int, int], None]
@@ -57,25 +59,25 @@ class Network:
         self._policies = policies
         self._stage = stage
         self.postgres = EmbeddedPostgres(folder.root / "postgres", PREFERRED_POSTGRES, environ=environ)
-        self.kafka = EmbeddedKafka(folder.root / "kafka", PREFERRED_KAFKA, environ=environ, progress=progress)
+        self.kafka = EmbeddedKafka(
+            folder.root / "kafka", PREFERRED_KAFKA, environ=environ, progress=progress, java_options=QUICK_JAVA
+        )
         self.processes = Processes(folder.root / "logs")
         self.addresses: Addresses | None = None
 
     async def start(self) -> Addresses:
         """Start everything; what an earlier run made is used again. Raises PasserelleError."""
-        self._stage("Kafka, PostgreSQL")
+        self._stage("Kafka, PostgreSQL, keys")
+        ports = _choose_ports()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.kafka.start())
-            group.create_task(self.processes.open())
-            databases = group.create_task(self._databases())
-        ports = _choose_ports()
-        places = Places(self.kafka.bootstrap, databases.result())
-        self._stage("the operator and the ledger")
-        await self._operator(places, ports)
+            made = group.create_task(self._make(ports))
+        places = Places(self.kafka.bootstrap, made.result())
         configs.write_services(self._folder, places, ports, self._policies)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._start("ledger"))
-            group.create_task(self._nodes(places, ports))
+        for member in self._members:
+            configs.write_node(self._folder, member, places, ports)
+        self._stage("the ledger")
+        await self._start("ledger")
         self._stage(f"queries, portal, insight, {len(self._members)} nodes")
         await self._start("query", "portal", "insight", *(member.id for member in self._members))
         self.addresses = Addresses(
@@ -95,6 +97,17 @@ class Network:
     def seeds(self) -> dict[str, bytes]:
         """The members' signing seeds: the demo asks for each of them, as its office would."""
         return {member.id: read_seed(self._folder.service(member.id) / "signing.key") for member in self._members}
+
+    async def _make(self, ports: Ports) -> dict[str, str]:
+        """Everything that needs no broker: databases (their addresses by process), the operator's and all keys."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.processes.open())
+            databases = group.create_task(self._databases())
+        # The broker's address is not known yet; the configurations are written again with it at every start.
+        places = Places(f"{LOOPBACK}:{PREFERRED_KAFKA}", databases.result())
+        await self._operator(places, ports)
+        await asyncio.gather(*(self._node(member, places, ports) for member in self._members))
+        return databases.result()
 
     async def _databases(self) -> dict[str, str]:
         """Start PostgreSQL and make each process its own database; addresses by process."""
@@ -125,25 +138,21 @@ class Network:
         )
         self._folder.end("operator")
 
-    async def _nodes(self, places: Places, ports: Ports) -> None:
-        """Make the keys of each node, once, and write its configuration with today's addresses."""
-
-        async def make(member: Member) -> None:
-            step, place = f"node:{member.id}", self._folder.service(member.id)
-            if member.id != OPERATOR and not self._folder.done(step):
-                if self._folder.begin(step):
-                    shutil.rmtree(place)
-                await self.processes.run(
-                    *("node", "init", "--member", member.id, "--folder", str(place), "--network", NETWORK),
-                    *("--kind", member.admission["kind"], "--root-key", str(self._root_key)),
-                    *_admission_options(member, ("--jurisdiction", "--role")),
-                    *_address_options(places, ports, member.id),
-                )
-                _complete_admission(place / "admission.json", member)
-                self._folder.end(step)
-            configs.write_node(self._folder, member, places, ports)
-
-        await asyncio.gather(*(make(member) for member in self._members))
+    async def _node(self, member: Member, places: Places, ports: Ports) -> None:
+        """Make the keys and the admission of a member's node, once."""
+        step, place = f"node:{member.id}", self._folder.service(member.id)
+        if member.id == OPERATOR or self._folder.done(step):
+            return
+        if self._folder.begin(step):
+            shutil.rmtree(place)
+        await self.processes.run(
+            *("node", "init", "--member", member.id, "--folder", str(place), "--network", NETWORK),
+            *("--kind", member.admission["kind"], "--root-key", str(self._root_key)),
+            *_admission_options(member, ("--jurisdiction", "--role")),
+            *_address_options(places, ports, member.id),
+        )
+        _complete_admission(place / "admission.json", member)
+        self._folder.end(step)
 
     @property
     def _root_key(self) -> Path:
@@ -152,8 +161,9 @@ class Network:
     async def _start(self, *names: str) -> list[dict[str, Any]]:
         wave = []
         for name in names:
-            kind = name if name in configs.INFRASTRUCTURE else "node"
-            argv = (kind, "run", "--config", str(self._folder.config(name)))
+            service = name in configs.INFRASTRUCTURE
+            config = self._folder.config(name) if service else self._folder.node(name)
+            argv = (name if service else "node", "run", "--config", str(config))
             wave.append((name, argv, self._folder.ready(name)))
         return await self.processes.start_all(wave)
 

@@ -124,19 +124,12 @@ class Demo:
     async def _load(
         self, network: Network, asker: Asker, members: tuple[Member, ...], only: frozenset[str]
     ) -> Facts:
-        done = 0
-
-        def say(step: str) -> None:
-            nonlocal done
-            done += 1
-            self.teller.detail(f"{done} steps, {step}")
-
-        loader = Loader(self._folder, network.processes, asker, members, say)
-        self.teller.stage("the members' admission")
+        loader = Loader(self._folder, network.processes, asker, members, self.teller.step)
+        self.teller.stage("the members' admission", len(members) - 1)
         await loader.admit()
-        self.teller.stage("the samples")
+        self.teller.stage("the samples", loader.steps(only))
         await loader.load(only)
-        self.teller.stage("every node's receipts")
+        self.teller.stage("every node's receipts", len(members))
         statuses = await loader.settled()
         asker.position = await asker.head()
         return Facts(self._folder, await asker.tally(OPERATOR), statuses)

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.padding import Padding
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.rule import Rule
-from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
@@ -29,54 +28,57 @@ TITLES: Final = {
     "S10": ("The registrar's spreadsheet", "5,000 rows, 60 of them wrong: what was taken, and what when sent again?"),
 }
 """Each scenario's name and question, for people."""
-MAX_LINES: Final = 16
+MAX_LINES: Final = 24
+QUIET_S: Final = 5.0
+"""Where no line moves, something is said at least so often while steps end."""
 
 
 class Teller:
-    """Stages with their time: one moving line on a terminal, one line a stage elsewhere."""
+    """Stages with their time: one moving line on a terminal; elsewhere a line a stage, and one every few seconds."""
 
     def __init__(self, console: Console, clock: Clock) -> None:
         self._console = console
         self._clock = clock
         self._stage = ""
-        self._detail = ""
-        self._started = self._begun = clock.monotonic()
-        self._live: Live | None = None
+        self._started = self._begun = self._spoken = clock.monotonic()
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
 
-    def stage(self, text: str) -> None:
-        """The next stage begins; the one before is done."""
+    def stage(self, text: str, steps: int | None = None) -> None:
+        """The next stage begins, of so many steps if that is known; the one before is done."""
         self._end()
-        self._stage, self._detail, self._started = text, "", self._clock.monotonic()
+        self._stage, self._started = text, self._clock.monotonic()
+        self._spoken = self._started
         if self._console.is_terminal:
-            self._live = Live(Spinner("dots", self._line()), console=self._console, transient=True)
-            self._live.start()
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
+            self._bar = Progress(*columns, console=self._console, transient=True)
+            self._task = self._bar.add_task(text, total=steps)
+            self._bar.start()
+
+    def step(self, text: str) -> None:
+        """One step of the stage is done."""
+        if self._bar is not None:
+            self._bar.advance(self._task)
+        self.detail(text)
 
     def detail(self, text: str) -> None:
         """What the stage is at."""
-        self._detail = text
-        if self._live is not None:
-            self._live.update(Spinner("dots", self._line()))
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"{self._stage}: {text}")
+        elif self._clock.monotonic() - self._spoken >= QUIET_S:
+            self._spoken = self._clock.monotonic()
+            self._console.print(f"    {self._stage}: {text}", highlight=False, markup=False)
 
     def download(self, what: str, done: int, total: int) -> None:
         """A download's progress."""
-        percent = done * 100 // max(total, 1)
-        text = f"fetching {what}: {percent} %"
-        # Without a moving line, a line a quarter is enough.
-        if self._live is None and percent // 25 != _quarter(self._detail):
-            self._console.print(f"  {text}", highlight=False)
-        self.detail(text)
-
-    def _line(self) -> str:
-        return f"{self._stage}{f': {self._detail}' if self._detail else ''}"
+        self.detail(f"fetching {what}, {done * 100 // max(total, 1)} %")
 
     def _end(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
         if self._stage:
             seconds = self._clock.monotonic() - self._started
-            self._console.print(f"  [green]✓[/] {self._stage} [dim]{seconds:.1f} s[/]", highlight=False)
-            self._stage = ""
+            stage = self._stage
+            self.stop()
+            self._console.print(f"  [green]✓[/] {stage} [dim]{seconds:.1f} s[/]", highlight=False)
 
     def done(self, text: str) -> None:
         """The last stage is done; say so with the time since the start."""
@@ -86,15 +88,10 @@ class Teller:
 
     def stop(self) -> None:
         """Take the moving line away, whatever state the stage is in."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
         self._stage = ""
-
-
-def _quarter(text: str) -> int:
-    number = text.rpartition(": ")[2].removesuffix(" %")
-    return int(number) // 25 if number.isdigit() else -1
 
 
 def scenario(console: Console, name: str, given: Given | None, problems: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,13 +44,15 @@ class EmbeddedKafka:
         *,
         settings: Mapping[str, str] | None = None,
         heap: str = "512m",
+        java_options: Sequence[str] = (),
         progress: Progress | None = None,
         environ: Mapping[str, str] | None = None,
         origin: str | None = None,
     ) -> None:
         """Take a preferred `port`; when it is in use the next free one is taken, see `bootstrap` after the start.
 
-        `settings` are added to the broker's, `progress` is told of downloads, `origin` (system, wheel) picks a Java.
+        `settings` are added to the broker's, `java_options` to the Java machine's; `progress` is told of downloads,
+        `origin` (system, wheel) picks a Java.
         """
         environ = os.environ if environ is None else environ
         self._environ = environ
@@ -60,6 +62,7 @@ class EmbeddedKafka:
         self._port: int | None = None
         self._settings = dict(settings or {})
         self._heap = heap
+        self._java_options = tuple(java_options)
         self._progress = progress
         self._origin = origin
         self._child: Child | None = None
@@ -200,6 +203,7 @@ class EmbeddedKafka:
         ]
         options += ["-XX:+ExitOnOutOfMemoryError", "-Dfile.encoding=UTF-8"]
         options += [f"-Dlog4j2.configurationFile={self._data_dir / 'log4j2.properties'}"]
+        options += self._java_options
         return [str(self.java.program), *options, "-cp", os.pathsep.join(map(str, jars))]
 
     def _format(self, command: list[str], final: Path) -> None:

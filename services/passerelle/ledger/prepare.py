@@ -57,7 +57,7 @@ class Verifier:
 
 
 def prepare_one(raw: RawRecord, registry: Registry, verifier: Verifier, now_ms: int) -> Item:
-    """Check one record at ``now_ms``. An unknown key is not the end: member events before it may still list it."""
+    """Check one record at ``now_ms``. An unknown key is not the end: a member event before it may still list it."""
     member = ""
     try:
         signed = from_kafka(raw.headers, raw.value)

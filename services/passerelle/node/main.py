@@ -105,8 +105,10 @@ class Office:
         return {**found, **answer, "code": row.code, "field": row.field, "what": row.what, "fix": row.fix}
 
     async def release(self) -> int:
-        """Number, link and sign every draft that waits for nothing."""
+        """Number, link and sign every draft that waits for nothing; none while a problem stops the relay."""
         total = 0
+        if await self.store.stopping_problem() is not None:
+            return total
         while count := await self.store.release_ready(
             self.signer, network=self.config.network, member=self.config.member, now_ms=self.clock.now_ms()
         ):

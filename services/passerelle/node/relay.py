@@ -123,6 +123,11 @@ class Relay:
 
     async def step(self) -> bool:
         """Release what is ready, send what is open; whether there was anything to do."""
+        self.problem = await self._outbox.stopping_problem()
+        if self.problem is not None:
+            # Nothing more is numbered either: it would grow on a stream that the ledger has otherwise.
+            self.state = f"stopped: {self.problem['code']}"
+            return False
         now_ms = self._clock.now_ms()
         released = await self._drafts.release_ready(
             self._signer, network=self._network, member=self._member, now_ms=now_ms
@@ -135,11 +140,7 @@ class Relay:
         return busy
 
     async def _usable_keys(self, now_ms: int) -> frozenset[str]:
-        """Ids of keys under which rows may go out now; none while the relay must stand still."""
-        self.problem = await self._outbox.stopping_problem()
-        if self.problem is not None:
-            self.state = f"stopped: {self.problem['code']}"
-            return frozenset()
+        """Ids of keys under which rows may go out now; none while the registry does not show this node's key."""
         record = await self._outbox.own_record(self._member)
         if record is None and self._bootstrap_key is not None:
             self.state = "waiting: the operator's own admission"

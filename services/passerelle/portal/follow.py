@@ -22,7 +22,7 @@ from passerelle.portal.status import Status
 
 _LOG = structlog.get_logger(__name__)
 FIRST_PAUSE_S: Final = 0.5
-LAST_PAUSE_S: Final = 30.0
+LAST_PAUSE_S: Final = 5.0
 REFETCH: Final = 200
 """Missing entries fetched before they are stored: a large hole is filled in steps."""
 

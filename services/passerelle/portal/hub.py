@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -129,7 +129,7 @@ Read = Callable[[int, int], Awaitable[Sequence[FeedItem]]]
 """(first index, limit) -> entries in order, from the database."""
 
 
-async def follow(hub: Hub, read: Read, index: int) -> AsyncIterator[Live]:
+async def follow(hub: Hub, read: Read, index: int) -> AsyncGenerator[Live, None]:
     """Every entry from ``index`` on, in order, without end.
 
     Raises PasserelleError ``watcher-too-slow`` when a client that was at the head fell behind the ring, and

@@ -57,6 +57,9 @@ class PortalService:
         position = await writer.position()
         self.hub.start(position.next_index)
         self.status.next_index = position.next_index
+        # A log that once signed another tree than its feed gives is not trusted again because of a restart.
+        compared = await reader.checkpoint()
+        self.status.diverged = compared is not None and not compared.agrees
         self._follower = Follower(
             writer, KafkaFeed(config.kafka, self._topic), questions, self.status, self.hub.publish, config.network
         )

@@ -32,14 +32,21 @@ class KafkaFeed:
         self._offset = 0
 
     async def open(self, offset: int) -> None:
-        """Read from this offset on, with a fresh connection. Raises Unavailable."""
+        """Read from this offset on, with a fresh connection. Raises Unavailable, ``topic-missing`` among others."""
         await self.close()
-        self._consumer = await start_consumer(
+        self._consumer = consumer = await start_consumer(
             self._config,
             client_id="passerelle-portal",
             positions={self._partition: offset},
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
+        # A consumer of a topic that does not exist is silent, which would look like a feed without news.
+        try:
+            known = await consumer.topics()
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise unreachable(self._config, error) from None
+        if self._partition.topic not in known:
+            raise Unavailable("topic-missing", "the feed topic does not exist yet", where=self._partition.topic)
         self._offset = offset
         self._quiet_since = asyncio.get_running_loop().time()
 

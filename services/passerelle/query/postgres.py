@@ -45,6 +45,8 @@ _BROKEN = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # A server that ends a session while the client is about to speak leaves the client in this state.
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.UndefinedTableError,
     asyncpg.InvalidSchemaNameError,

@@ -26,7 +26,7 @@ from passerelle.runtime.postgres import connect, migrate
 from passerelle.runtime.process import wait_for
 from passerelle.testing.federation import Federation, seed_of, send
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 _LOG_KEY = "log"
 
 
@@ -75,7 +75,8 @@ class Ledger:
     async def until(self, condition: Callable[[], Awaitable[bool]], what: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until the condition holds. Raises AssertionError that says what did not happen."""
         if not await wait_for(condition, timeout_s=timeout_s, every_s=0.02):
-            raise AssertionError(f"in vain: {what}; the log holds {await self.outcomes()}")
+            last = (await self.outcomes())[-20:]
+            raise AssertionError(f"in vain: {what}; the log holds {await self.size()} entries, the last ones: {last}")
 
     async def size(self) -> int:
         """Entries committed."""

@@ -17,7 +17,8 @@ from passerelle.embedded.child import Child, tail
 from passerelle.runtime.process import wait_for
 
 LOOK_S = 0.1
-START_S = 60.0
+START_S = 120.0
+STOP_S = 20.0
 MOST_STARTS = 40
 """Starts of one process in one run; a process that needs more does not come up at all."""
 
@@ -144,10 +145,11 @@ class Keeper:
             raise AssertionError(f"{name} is not ready after {START_S:g} s:\n{tail(found.log, 40)}")
         return found.addresses() or {}
 
-    async def stop(self) -> None:
-        """End everything that was started."""
-        children = [one.child for one in self.kept.values() if one.child is not None]
-        for child in children:
+    async def stop(self) -> dict[str, int]:
+        """End everything that was started, in order; exit codes by name."""
+        running = {name: one.child for name, one in self.kept.items() if one.child is not None}
+        for child in running.values():
             with suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGCONT)
-        await asyncio.gather(*(child.stop(10) for child in children))
+        codes = await asyncio.gather(*(child.stop(STOP_S) for child in running.values()))
+        return dict(zip(running, codes, strict=True))

@@ -9,19 +9,25 @@ from pathlib import Path
 
 from tests.e2e.support.network import Site
 
+from passerelle.core.catalogue import BY_NAME
 from passerelle.core.errors import Retryable, Unavailable
 from passerelle.node.csv_report import ImportReport
 from passerelle.node.main import Office, open_office
+from passerelle.node.plan import NewEvent
 from passerelle.runtime.process import wait_for
 
 PATIENCE_S = 60.0
 COURSES = 4
+OLD_COURSE = "old-course"
+ALWAYS = COURSES + 1 + 2
+"""Events of every office besides awards and rules: its courses, and the old one retired twice."""
 LEARNER = "learner_student_number,learner_name,learner_birth_date"
 
 
 def write_courses(folder: Path) -> Path:
     """A file of the achievements that everything else rests on."""
-    rows = [f"course-{n},course,Energy modelling {n},en,yes,3 credit-hours" for n in range(COURSES)]
+    names = [*(f"course-{n}" for n in range(COURSES)), OLD_COURSE]
+    rows = [f"{name},course,Energy modelling {name},en,yes,3 credit-hours" for name in names]
     return _write(folder / "courses.csv", ["id,kind,title,language,credit_bearing,credits", *rows])
 
 
@@ -48,6 +54,16 @@ def write_rules(folder: Path, number: int, first: int, count: int, others: Seque
 def _write(path: Path, lines: Sequence[str]) -> Path:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+async def retire_twice(office: Office) -> None:
+    """Retire the old course two times: the second time is no step that there is, and the ledger must say so."""
+    event = NewEvent(
+        BY_NAME["credential.achievement-retired"],
+        f"{office.config.member}/{OLD_COURSE}",
+        {"effective_on": "2026-01-01"},
+    )
+    await office.publish([event, event])
 
 
 class Registrar:

@@ -20,6 +20,8 @@ _AWAY: Final = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # A server that ends a session while the client is about to speak leaves the client in this state.
+    asyncpg.InternalClientError,
     # The server stops, starts, or has no connection, memory or disk to spare.
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,

@@ -23,6 +23,8 @@ def guarded() -> Iterator[None]:
         TimeoutError,
         asyncpg.PostgresConnectionError,
         asyncpg.InterfaceError,
+        # A server that ends a session while the client is about to speak leaves the client in this state.
+        asyncpg.InternalClientError,
         asyncpg.OperatorInterventionError,
         asyncpg.InsufficientResourcesError,
     ) as error:
