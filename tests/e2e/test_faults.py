@@ -86,15 +86,18 @@ class Run:
         return "\n".join(lines)
 
     async def active(self) -> str:
-        """The name of the ledger process that holds the lease and serves."""
-        kept = self.network.keeper.kept
+        """The name of the ledger process that holds the lease, as the database says, and serves."""
         found: list[str] = []
 
-        async def one_serves() -> bool:
-            found[:] = [name for name in LEDGERS if kept[name].addresses() is not None]
+        async def holder_serves() -> bool:
+            holder = await self.watch.value("", "SELECT holder FROM ledger.lease")
+            for name in LEDGERS:
+                kept = self.network.keeper.kept[name]
+                if kept.addresses() is not None and holder is not None and holder.endswith(f"/{kept.pid}"):
+                    found[:] = [name]
             return bool(found)
 
-        assert await wait_for(one_serves, timeout_s=FLOW_S, every_s=0.02), f"no ledger serves\n{self.tell()}"
+        assert await wait_for(holder_serves, timeout_s=FLOW_S, every_s=0.02), f"no ledger serves\n{self.tell()}"
         return found[0]
 
     async def inject(self, fault: Fault) -> None:
@@ -138,6 +141,7 @@ async def started(folder: Path, say: Callable[[str], None]) -> AsyncIterator[Sta
         await network.make_databases(MEMBERS)
         network.make_folders(dict.fromkeys(MEMBERS, ("issue", "recognise")))
         await network.found()
+        await asyncio.gather(*(open_up(network, member) for member in MEMBERS))
         registrars = asyncio.gather(*(import_all(network, member) for member in MEMBERS))
         for name in LEDGERS:
             network.start_ledger(name)
@@ -155,14 +159,18 @@ async def started(folder: Path, say: Callable[[str], None]) -> AsyncIterator[Sta
         await network.close()
 
 
-async def import_all(network: Network, member: str) -> None:
-    """One office's whole work: courses, then awards and rules file by file."""
+async def open_up(network: Network, member: str) -> None:
+    """The first file of an office, and events that must be refused: these commands are not tried again."""
     site = network.sites[member]
-    others = [name for name in MEMBERS if name != member]
-    # The first file and the retirements come before any fault: a command that was cut short is not tried again.
     async with open_office(site.config()) as office:
         await office.importer().run(write_courses(site.folder))
         await retire_twice(office)
+
+
+async def import_all(network: Network, member: str) -> None:
+    """One office's whole work: awards and rules, file by file."""
+    site = network.sites[member]
+    others = [name for name in MEMBERS if name != member]
     files = []
     for number in range(FILES):
         awards, rules = AWARDS // FILES, RULES // FILES
@@ -191,13 +199,18 @@ async def test_every_fault_leaves_every_promise_true(tmp_path: Path, say: Callab
         await watch.until(Gauge(PROMISED), LOG_SIZE, FLOW_S, run.tell)
         await until_answered(run)
         say("all answered")
-        collecting.cancel()
-        await asyncio.wait({collecting})
+        await ended(collecting)
         await verify(run)
         say("verified")
-        keeping.cancel()
-        await asyncio.wait({keeping})
+        await ended(keeping)
         assert set((await network.keeper.stop()).values()) == {0}, run.tell()
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    """End a task that runs until it is told; an error of its own is raised."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def until_answered(run: Run) -> None:

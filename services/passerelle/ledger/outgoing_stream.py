@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import structlog
-
 from passerelle.core.errors import Fatal, Unavailable
 from passerelle.events.topics import CHECKPOINT, FEED, TOPICS, inbox_spec
 from passerelle.ledger.outgoing_ports import Record
@@ -15,6 +13,7 @@ from passerelle.runtime.config import KafkaConfig
 from passerelle.runtime.kafka import (
     CLIENT_ERRORS,
     TopicPartition,
+    abandon,
     end_offsets,
     ensure_topics,
     start_consumer,
@@ -22,12 +21,12 @@ from passerelle.runtime.kafka import (
     unreachable,
 )
 
-_LOG = structlog.get_logger(__name__)
 CLIENT_ID: Final = "passerelle-ledger-publisher"
 TAIL: Final = 8
 """Records read from the end of a topic at start: a zombie's late repeat may stand behind the newest one."""
 TAIL_TIMEOUT_S: Final = 20.0
-CLOSE_TIMEOUT_S: Final = 5.0
+PUBLISH_TIMEOUT_S: Final = 45.0
+"""Longest wait for acks; the client itself gives a batch up after 30 seconds, when it still finds a broker."""
 
 
 class KafkaTopics:
@@ -73,13 +72,9 @@ class KafkaTopics:
 
     async def close(self) -> None:
         producer, self._producer = self._producer, None
-        if producer is None:
-            return
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await producer.stop()
-        except CLIENT_ERRORS as error:
-            _LOG.warning("the producer did not stop in order", kind=type(error).__name__)
+        if producer is not None:
+            # Whatever was published was acked: there is nothing to wait for.
+            await abandon(producer)
 
 
 async def _all_acked(sent: Sequence[asyncio.Future[Any]]) -> None:

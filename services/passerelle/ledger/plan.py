@@ -132,7 +132,8 @@ class PlanBuilder:
                 del plan.dependencies[edge]
         for item_edge in effects.dependencies:
             plan.dependencies[(item_edge.on, item_edge.dependent, item_edge.member)] = item_edge
-        plan.erase.extend((subject, index) for subject in effects.erase)
+        for subject in effects.erase:
+            plan.erase.append((subject, index))
         for notice in effects.notices:
             value = {
                 "about": notice.about,
@@ -144,10 +145,10 @@ class PlanBuilder:
             self._letters.append((notice.member, "notice", None, orjson.dumps(value)))
 
     def _count(self, member: str, family: str, kind: str, *, accepted: bool) -> None:
-        column = 0 if accepted else 1
-        self._counts.setdefault((member, family, kind), [0, 0])[column] += 1
-        hour = self.plan.accepted_at // HOUR_MS
-        self.plan.volume.setdefault((hour, family), [0, 0])[column] += 1
+        counts = self._counts.get((member, family, kind))
+        if counts is None:
+            counts = self._counts[(member, family, kind)] = [0, 0]
+        counts[0 if accepted else 1] += 1
 
     # What members are told
 
@@ -252,6 +253,7 @@ class PlanBuilder:
         if self._leaves:
             plan.tiles = grow(frontier, leaf_hashes(self._leaves))
             plan.summary = self._summary()
+            plan.volume = self._volume()
         plan.peaks = frontier.peaks
         for key, thing in view.changed.items():
             (plan.things_new if key in view.created else plan.things_changed).append(thing)
@@ -264,6 +266,15 @@ class PlanBuilder:
             plan.inbox_heads[member] = number
             plan.inbox.append((member, number, kind, plan.size, index, value, plan.accepted_at))
         return plan
+
+    def _volume(self) -> dict[tuple[int, str], list[int]]:
+        hour = self.plan.accepted_at // HOUR_MS
+        volume: dict[tuple[int, str], list[int]] = {}
+        for (_, family, _), (accepted, refusals) in self._counts.items():
+            total = volume.setdefault((hour, family), [0, 0])
+            total[0] += accepted
+            total[1] += refusals
+        return volume
 
     def _summary(self) -> bytes:
         members = self._registry.members

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka import TopicPartition as TopicPartition
+from aiokafka import TopicPartition as TopicPartition  # noqa: PLC0414 - others import it from here
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
@@ -21,6 +21,9 @@ _LOG = logging.getLogger(__name__)
 LINGER_MS = 5
 BATCH_BYTES = 128 * 1024
 REQUEST_TIMEOUT_MS = 30_000
+START_TIMEOUT_S = 20.0
+"""A client that reaches a broker which has not joined its cluster yet looks for a node for ever: it must start anew."""
+CLOSE_TIMEOUT_S = 5.0
 CLIENT_ERRORS = (KafkaError, OSError, TimeoutError)
 """What the client raises when a broker is away, refuses, or a request runs out of time."""
 
@@ -70,12 +73,33 @@ async def start_producer(config: KafkaConfig, *, client_id: str, linger_ms: int 
         max_batch_size=BATCH_BYTES,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
+    started = False
     try:
-        await producer.start()
-    except (KafkaError, OSError, TimeoutError) as error:
-        await producer.stop()
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await producer.start()
+        started = True
+    except CLIENT_ERRORS as error:
         raise unreachable(config, error) from None
+    finally:
+        if not started:
+            await producer.stop()
     return producer
+
+
+async def abandon(producer: AIOKafkaProducer) -> None:
+    """End a producer at once, without delivering what it still holds: after an error the caller sends it all anew.
+
+    ``stop`` would first wait for every ack. The client has no public way to do less.
+    """
+    sender = producer._sender.sender_task
+    if sender is not None:
+        sender.cancel()
+    producer._closed = True
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await producer.client.close()
+    except CLIENT_ERRORS as error:
+        _LOG.warning("a producer did not end in order: %s", type(error).__name__)
 
 
 async def start_consumer(
@@ -93,14 +117,19 @@ async def start_consumer(
         auto_offset_reset="none",
         **options,
     )
+    started = False
     try:
-        await consumer.start()
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await consumer.start()
         consumer.assign(list(positions))
         for partition, offset in positions.items():
             consumer.seek(partition, offset)
-    except (KafkaError, OSError, TimeoutError) as error:
-        await consumer.stop()
+        started = True
+    except CLIENT_ERRORS as error:
         raise unreachable(config, error) from None
+    finally:
+        if not started:
+            await consumer.stop()
     return consumer
 
 
@@ -121,8 +150,9 @@ async def ensure_topics(config: KafkaConfig, specs: Iterable[TopicSpec], *, repl
     """Create the topics that do not exist yet, with the settings of their contract. Raises Unavailable."""
     admin = AIOKafkaAdminClient(**client_options(config), client_id="passerelle-topics")
     try:
-        await admin.start()
-        present = set(await admin.list_topics())
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await admin.start()
+            present = set(await admin.list_topics())
         missing = [spec for spec in specs if spec.name not in present]
         if not missing:
             return

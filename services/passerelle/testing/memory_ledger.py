@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 
 from passerelle.core.batch import SignedStatement
-from passerelle.core.merkle import Frontier, leaf_hashes
+from passerelle.core.errors import Fatal, Unavailable
+from passerelle.core.merkle import Frontier, leaf_hashes, root_from_leaves
 from passerelle.core.registry import Registry, from_snapshot
 from passerelle.core.streams import StreamHead
 from passerelle.core.things import Dependency, Thing
@@ -36,12 +38,10 @@ from passerelle.testing.federation import Federation, record
 START_MS = 1_785_000_000_000
 
 
-class MemoryLedger:
-    """Commits plans to dictionaries as PostgreSQL would to tables. ``restart`` forgets what was only in memory."""
+class MemoryTables:
+    """The ledger's tables as dictionaries, with the rules by which PostgreSQL takes a plan."""
 
-    def __init__(self, federation: Federation, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
-        self.now = START_MS
+    def __init__(self, federation: Federation) -> None:
         self.head = Head(federation.network, 1, 0, 0, 0, ())
         self.snapshot: dict[str, Any] = Registry(
             federation.network, federation.operator.id, federation.root_public_key
@@ -60,57 +60,17 @@ class MemoryLedger:
         self.conflicts: list[tuple[Any, ...]] = []
         self.summaries: list[dict[str, Any]] = []
         self.offsets: dict[Place, int] = {}
-        self._offset = 0
-        self.restart()
 
-    def restart(self) -> None:
-        """Load everything again from what was committed."""
-        state = LedgerState(
-            Head(**{name: getattr(self.head, name) for name in Head.__slots__}),
+    def state(self) -> LedgerState:
+        """As :meth:`passerelle.ledger.ports.Store.load`."""
+        return LedgerState(
+            dataclasses.replace(self.head),
             from_snapshot(self.snapshot),
             dict(self.streams),
             list(self.waiting.values()),
             {member: len(rows) for member, rows in self.inbox.items()},
             dict(self.offsets),
         )
-        self.sequencer = Sequencer(state, self.limits)
-
-    # Feeding
-
-    def feed(self, *events: SignedStatement) -> CommitPlan:
-        """One batch of these events, committed."""
-        return self.feed_records(self.records(events))
-
-    def records(self, events: Iterable[SignedStatement]) -> list[RawRecord]:
-        """Events as records at the next offsets."""
-        records = []
-        for signed in events:
-            records.append(record(signed, self._offset))
-            self._offset += 1
-        return records
-
-    def feed_records(self, records: Sequence[RawRecord]) -> CommitPlan:
-        """One batch of these records, committed."""
-        verifier = Verifier()
-        items = [prepare_one(raw, self.sequencer.registry, verifier, self.now) for raw in records]
-        offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in records}
-        return self.step(Batch(items, offsets))
-
-    def step(self, batch: Batch | None = None) -> CommitPlan:
-        """Plan and commit a batch, or what time alone brings about."""
-        self.sequencer.begin(batch or Batch(), self.now)
-        while (needs := self.sequencer.advance()) is not None:
-            self.sequencer.take(needs, self.answer(needs))
-        plan = self.sequencer.finish()
-        self.commit(plan)
-        return plan
-
-    def pass_time(self, milliseconds: int) -> CommitPlan:
-        """Let the clock go on, then look at what is due."""
-        self.now += milliseconds
-        return self.step()
-
-    # The store
 
     def answer(self, needs: Needs) -> Loaded:
         """As :meth:`passerelle.ledger.ports.Store.answer`."""
@@ -123,8 +83,9 @@ class MemoryLedger:
         return loaded
 
     def commit(self, plan: CommitPlan) -> None:
-        """As :meth:`passerelle.ledger.ports.Store.commit`. Raises AssertionError for what PostgreSQL would refuse."""
-        assert plan.size_before == self.head.size, "the head moved"
+        """As :meth:`passerelle.ledger.ports.Store.commit`. AssertionError: a plan that PostgreSQL would refuse."""
+        if plan.size_before != self.head.size:
+            raise Fatal("lease-lost", "another ledger has moved the head")
         self._commit_log(plan)
         for thing in plan.things_new:
             assert thing.key not in self.things, "a new thing exists"
@@ -177,6 +138,103 @@ class MemoryLedger:
         row, (subject, _, body) = self.entries[index], self.party[index]
         text = None if body is None else base64.b64encode(body).decode()
         return {"index": index, "type": row[8], "member": row[2], "subject": subject, "body": text}
+
+
+class MemoryStore:
+    """:class:`passerelle.ledger.ports.Store` over tables in memory. ``failures`` are raised by commits, in order:
+    a :class:`Lost` after the plan was applied, anything else before.
+    """
+
+    def __init__(self, tables: MemoryTables) -> None:
+        self.tables = tables
+        self.failures: list[Exception] = []
+
+    async def load(self) -> LedgerState:
+        """As the port."""
+        return self.tables.state()
+
+    async def answer(self, needs: Needs) -> Loaded:
+        """As the port."""
+        return self.tables.answer(needs)
+
+    async def commit(self, plan: CommitPlan) -> None:
+        """As the port, with the failures asked for."""
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None and not isinstance(failure, Lost):
+            raise failure
+        self.tables.commit(plan)
+        if failure is not None:
+            raise failure
+
+    async def raise_floor(self, size: int, floor: int) -> None:
+        """As the port."""
+        if size != self.tables.head.size:
+            raise Fatal("lease-lost", "another ledger has moved the head")
+        self.tables.head.floor = max(self.tables.head.floor, floor)
+
+    async def root_at(self, size: int) -> bytes:
+        """As the port."""
+        return root_from_leaves(leaf_hashes(row[11] for row in self.tables.entries[:size]))
+
+    async def close(self) -> None:
+        """As the port."""
+
+
+class Lost(Unavailable):
+    """A commit that was applied and whose answer was lost."""
+
+    def __init__(self) -> None:
+        super().__init__("commit-unknown", "the connection ended during COMMIT")
+
+
+class MemoryLedger(MemoryTables):
+    """The real preparation and sequencer over tables in memory. ``restart`` forgets what was only in memory."""
+
+    def __init__(self, federation: Federation, limits: Limits | None = None) -> None:
+        super().__init__(federation)
+        self.limits = limits or Limits()
+        self.now = START_MS
+        self._offset = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Load everything again from what was committed."""
+        self.sequencer = Sequencer(self.state(), self.limits)
+
+    # Feeding
+
+    def feed(self, *events: SignedStatement) -> CommitPlan:
+        """One batch of these events, committed."""
+        return self.feed_records(self.records(events))
+
+    def records(self, events: Iterable[SignedStatement]) -> list[RawRecord]:
+        """Events as records at the next offsets."""
+        records = []
+        for signed in events:
+            records.append(record(signed, self._offset))
+            self._offset += 1
+        return records
+
+    def feed_records(self, records: Sequence[RawRecord]) -> CommitPlan:
+        """One batch of these records, committed."""
+        verifier = Verifier()
+        items = [prepare_one(raw, self.sequencer.registry, verifier, self.now) for raw in records]
+        offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in records}
+        return self.step(Batch(items, offsets))
+
+    def step(self, batch: Batch | None = None) -> CommitPlan:
+        """Plan and commit a batch, or what time alone brings about."""
+        self.sequencer.begin(batch or Batch(), self.now)
+        while (needs := self.sequencer.advance()) is not None:
+            self.sequencer.take(needs, self.answer(needs))
+        plan = self.sequencer.finish()
+        self.commit(plan)
+        return plan
+
+    def pass_time(self, milliseconds: int) -> CommitPlan:
+        """Let the clock go on, then look at what is due."""
+        self.now += milliseconds
+        return self.step()
 
     # Looking
 

@@ -115,12 +115,10 @@ class Keeper:
 
     async def kill(self, name: str) -> int:
         """SIGKILL to a process; the keeper starts it again. Returns the process id that is gone."""
-        found = self.kept[name]
-        pid = found.pid
-        assert found.child is not None
-        await found.child.kill()
-        assert found.finish() == -signal.SIGKILL
-        return pid
+        child = self.kept[name].child
+        assert child is not None
+        assert await child.kill() == -signal.SIGKILL
+        return child.pid
 
     def freeze(self, name: str) -> int:
         """SIGSTOP: the process hangs with everything it holds. Returns its process id, for :meth:`thaw`."""

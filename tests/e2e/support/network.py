@@ -69,7 +69,7 @@ class Site:
 class Network:
     """Broker, database, and the processes over them. ``env`` is added to that of every process."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None, *, with_query: bool = False) -> None:
         self.folder = folder
         self.kafka = EmbeddedKafka(folder / "kafka", environ=_EMBEDDED)
         self.postgres = EmbeddedPostgres(folder / "postgres", environ=_EMBEDDED)
@@ -79,12 +79,13 @@ class Network:
         self.ledger_dsn = ""
         self._ids = SystemIds(SystemClock())
         self._grpc = free_port()
+        self._query = free_port(taken={self._grpc}) if with_query else None
         self._operator: Operator | None = None
 
     @property
     def query(self) -> str:
-        """Where nodes ask: LedgerService in the ledger process itself."""
-        return f"127.0.0.1:{self._grpc}"
+        """Where nodes ask: the query service, or LedgerService in the ledger process itself where there is none."""
+        return f"127.0.0.1:{self._query or self._grpc}"
 
     @property
     def operator(self) -> Operator:
@@ -178,6 +179,21 @@ class Network:
         """Start a member's node."""
         toml = self.sites[member].toml
         self.keeper.start(f"node-{member}", "node", "run", "--config", str(toml), env=self.env)
+
+    def start_query(self) -> None:
+        """Start the query service."""
+        operator = self.folder / OPERATOR
+        lines = [
+            f"network = {json.dumps(NETWORK)}",
+            f"root_public_key_file = {json.dumps(str(operator / 'root.pub'))}",
+            f'ledger = "127.0.0.1:{self._grpc}"',
+            f"[kafka]\nbootstrap = {json.dumps(self.kafka.bootstrap)}",
+            f"[database]\nurl = {json.dumps(self.ledger_dsn)}",
+            f'[grpc]\nhost = "127.0.0.1"\nport = {self._query}',
+        ]
+        path = self.folder / "query.toml"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.keeper.start("query", "query", "run", "--config", str(path), env=self.env)
 
     def log_url(self) -> str | None:
         """The log over HTTP at the ledger that is active; None while none is."""
