@@ -118,15 +118,22 @@ async def whole_ledger(
 ) -> AsyncIterator[tuple[Ledger, LedgerProcess, dict[str, Any]]]:
     """A ledger with every part, these events in its log; its addresses too."""
     async with attached(config) as ledger, loop_running(config, make_parts=default_parts) as (process, task):
-        # As nodes do: nothing is sent under a key before the registry has it.
-        first = [event for event in events if event.statement.split(b"\n")[3] == b"member"]
-        await ledger.send(*first)
-        await ledger.until_size(len(first))
-        await ledger.send(*(event for event in events if event not in first))
-        await ledger.until_size(len(events))
-        yield ledger, process, process._addresses
-        if task.done():
-            task.result()
+        try:
+            await _begin(ledger, events)
+            yield ledger, process, process._addresses
+        finally:
+            # What ended the ledger says more than what was waited for in vain.
+            if task.done():
+                task.result()
+
+
+async def _begin(ledger: Ledger, events: Sequence[SignedStatement]) -> None:
+    """Send events as nodes do: nothing under a key before the registry has it."""
+    first = [event for event in events if event.statement.split(b"\n")[3] == b"member"]
+    await ledger.send(*first)
+    await ledger.until_size(len(first))
+    await ledger.send(*(event for event in events if event not in first))
+    await ledger.until_size(len(events))
 
 
 async def until_shown(ledger: Ledger, size: int, timeout_s: float = 30) -> None:

@@ -82,7 +82,7 @@ def status(found: Mapping[str, Any], language: str) -> None:
 
     console = Console()
     if not found["key_shown"]:
-        console.print(say("not-admitted", language))
+        console.print(_why_nothing_is_sent(found, language))
     table = Table(box=None, pad_edge=False)
     table.add_column(say("family", language))
     for name in ("accepted", "waiting", "held", "refused", "lag"):
@@ -106,6 +106,16 @@ def status(found: Mapping[str, Any], language: str) -> None:
         console.print(say("problems", language), style="bold")
         for problem in found["problems"][:MAX_SORTS]:
             console.print(f"  {problem['code']}: {problem['what']} {problem['fix']}", markup=False)
+
+
+def _why_nothing_is_sent(found: Mapping[str, Any], language: str) -> str:
+    from passerelle.node.texts import say
+
+    if not found["admitted"]:
+        return say("not-admitted", language)
+    if found["standing"] != "active":
+        return say("member-standing", language, status=say(f"status-{found['standing']}", language))
+    return say("key-not-shown", language)
 
 
 def refused(found: Sequence[Mapping[str, Any]], language: str) -> None:

@@ -24,6 +24,7 @@ async def node_status(store: StatusSource, *, member: str, key_id: str, now_ms: 
     return {
         "member": member,
         "admitted": record is not None,
+        "standing": None if record is None else record.get("status"),
         "key_shown": key_id in signing_keys(record, now_ms),
         "relay": "stopped" if stopping is not None else "ready",
         "totals": {

@@ -23,6 +23,16 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The registry does not show this member yet: nothing is sent before it does.",
         "Le registre ne montre pas encore ce membre : rien n'est envoyé avant.",
     ),
+    "member-standing": (
+        "The registry says that this member is {status}: nothing is sent.",
+        "Selon le registre, ce membre est {status} : rien n'est envoyé.",
+    ),
+    "key-not-shown": (
+        "The registry does not show this node's signing key: nothing is sent before it does.",
+        "Le registre ne montre pas la clé de signature de ce nœud : rien n'est envoyé avant.",
+    ),
+    "status-suspended": ("suspended", "suspendu"),
+    "status-removed": ("removed", "retiré"),
     "rows": ("rows", "lignes"),
     "new": ("new", "nouvelles"),
     "changed": ("changed", "modifiées"),

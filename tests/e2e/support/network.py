@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,8 @@ from passerelle.runtime.process import wait_for
 NETWORK = "e2e.test.example/1"
 OPERATOR = "operator"
 PATIENCE_S = 60.0
-COMMAND_S = 60.0
+COMMAND_S = 120.0
+_ONE_COMMAND = threading.Lock()
 _SERVERS = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS")
 _EMBEDDED = {name: value for name, value in os.environ.items() if name not in _SERVERS}
 """The environment without servers of others: those that a test kills are its own."""
@@ -220,13 +224,12 @@ class Network:
             raise AssertionError("the registry does not show the members")
 
     async def run(self, *argv: str, config: Path | None = None) -> Ran:
-        """Run ``passerelle ...`` to its end; its output also goes to the log folder."""
-        words = [*argv, *(("--config", str(config)) if config is not None else ())]
+        """Run ``passerelle ...`` as a process to its end; its output also goes to the log folder."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "passerelle",
-            *words,
+            *_words(argv, config),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -234,11 +237,39 @@ class Network:
         )
         out, err = await asyncio.wait_for(process.communicate(), COMMAND_S)
         assert process.returncode is not None
-        with (self.folder / "logs" / "commands.log").open("ab") as file:
-            file.write(b"$ " + " ".join(argv).encode() + b"\n" + out + err)
-        return Ran(process.returncode, out.decode(), err.decode())
+        return self._noted(argv, Ran(process.returncode, out.decode(), err.decode()))
+
+    async def command(self, *argv: str, config: Path | None = None) -> Ran:
+        """The same command line inside this process: importing everything anew for each command would take long."""
+        return self._noted(argv, await asyncio.to_thread(_run_here, _words(argv, config)))
+
+    def _noted(self, argv: Sequence[str], ran: Ran) -> Ran:
+        with (self.folder / "logs" / "commands.log").open("a", encoding="utf-8") as file:
+            file.write(f"$ {' '.join(argv)}\n{ran.out}{ran.err}")
+        return ran
 
     async def close(self) -> None:
         """Stop everything."""
         await self.keeper.stop()
         await asyncio.gather(self.kafka.stop(), self.postgres.stop())
+
+
+def _words(argv: Sequence[str], config: Path | None) -> list[str]:
+    return [*argv, *(("--config", str(config)) if config is not None else ())]
+
+
+def _run_here(words: Sequence[str]) -> Ran:
+    """Run the command line in a thread: one at a time, because its output is the whole process's."""
+    from passerelle.cli.main import run
+
+    out, err = io.StringIO(), io.StringIO()
+    with _ONE_COMMAND, redirect_stdout(out), redirect_stderr(err):
+        before, sys.argv = sys.argv, ["passerelle", *words]
+        try:
+            run()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            sys.argv = before
+    return Ran(code, out.getvalue(), err.getvalue())

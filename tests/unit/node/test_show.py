@@ -1,0 +1,133 @@
+"""What the node's commands show people, in both languages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from passerelle.cli import node_show
+from passerelle.node.csv_report import ImportReport, report_path
+from passerelle.node.csv_rows import row_error
+from passerelle.node.status import settled
+from passerelle.node.texts import _TEXTS, say
+
+STREAM = {
+    "family": "credential",
+    "published": 9,
+    "accepted": 7,
+    "waiting": 1,
+    "held": 1,
+    "refused": 1,
+    "lag_ms": 4200,
+    "resent": 0,
+}
+
+
+def found(**changes: Any) -> dict[str, Any]:
+    plain = {
+        "member": "humber",
+        "admitted": True,
+        "standing": "active",
+        "key_shown": True,
+        "relay": "ready",
+        "totals": {"published": 9, "accepted": 7, "waiting": 1, "held": 1, "refused": 1},
+        "streams": [STREAM],
+        "held": [{"type": "t", "subject": "humber/r1", "waits_for": ["achievement:ubc/STAT200"]}],
+        "problems": [],
+        "checkpoint": {"size": 12, "root": "00"},
+    }
+    return plain | changes
+
+
+def test_status_shows_counts_lag_and_what_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    node_show.status(found(), "en")
+    text = capsys.readouterr().out
+    for part in ("credential", "7", "4.2 s", "achievement:ubc/STAT200", "12 entries", "1 events wait"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "english", "french"),
+    [
+        (
+            {"key_shown": False, "admitted": False, "standing": None},
+            "does not show this member",
+            "pas encore ce membre",
+        ),
+        ({"key_shown": False, "standing": "suspended"}, "is suspended", "est suspendu"),
+        ({"key_shown": False}, "signing key", "clé de signature"),
+        ({"relay": "stopped"}, "stands still", "est arrêté"),
+    ],
+)
+def test_status_says_in_both_languages_why_nothing_is_sent(
+    capsys: pytest.CaptureFixture[str], changes: dict[str, Any], english: str, french: str
+) -> None:
+    node_show.status(found(**changes), "en")
+    assert english in " ".join(capsys.readouterr().out.split())
+    node_show.status(found(**changes), "fr")
+    assert french in " ".join(capsys.readouterr().out.split())
+
+
+def test_problems_stand_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    node_show.status(found(problems=[{"code": "sequence-conflict", "what": "w", "fix": "f"}]), "en")
+    assert capsys.readouterr().out.rstrip().endswith("sequence-conflict: w f")
+
+
+def test_settled_means_answered_and_nothing_held() -> None:
+    assert not settled(found())
+    assert settled(found(totals={"waiting": 0, "held": 0}))
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_an_import_shows_counts_and_the_first_error_of_each_sort(
+    capsys: pytest.CaptureFixture[str], language: str
+) -> None:
+    report = ImportReport("credentials", dry_run=True, rows=5, new=2, unchanged=1)
+    report.refuse([row_error(3, "conferred_on", "date-impossible", "no such day")])
+    report.refuse([row_error(4, "conferred_on", "date-impossible", "no such day")])
+    node_show.import_outcome(report, Path("x.errors.csv"), language)
+    text = capsys.readouterr().out
+    assert "no such day" in " ".join(text.split())
+    assert text.count("date-impossible") == 1
+    assert "x.errors.csv" in text
+    assert say("dry-run", language) in " ".join(text.split())
+
+
+def test_a_row_with_several_errors_is_one_refused_row() -> None:
+    report = ImportReport("credentials", dry_run=False, rows=1)
+    report.refuse([row_error(2, "a", "value-missing", "x"), row_error(2, "b", "value-missing", "x")])
+    assert (report.refused, len(report.errors), len(report.sorts())) == (1, 2, 2)
+    assert report.as_dict()["errors"][0]["row"] == 2
+
+
+def test_refused_events_are_shown_with_code_place_and_fix(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {
+        "family": "transfer",
+        "sequence": 4,
+        "type": "ca.passerelle.transfer.posted.v1",
+        "code": "step-illegal",
+        "field": "type",
+        "what": "w",
+        "fix": "f",
+    }
+    node_show.refused([row], "fr")
+    text = capsys.readouterr().out
+    assert "step-illegal" in text
+    assert "que faire" in text
+    node_show.refused([], "en")
+    assert "Nothing was refused" in capsys.readouterr().out
+
+
+def test_every_text_has_both_languages_and_the_same_places() -> None:
+    import re
+
+    for name, (english, french) in _TEXTS.items():
+        assert english, name
+        assert french, name
+        assert sorted(re.findall(r"{\w+}", english)) == sorted(re.findall(r"{\w+}", french)), name
+
+
+def test_the_report_lies_beside_the_file() -> None:
+    assert report_path(Path("in/awards.csv")) == Path("in/awards.errors.csv")
