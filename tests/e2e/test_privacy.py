@@ -188,7 +188,7 @@ async def test_no_detail_of_a_person_leaves_the_node(federation: Network, folder
     for member, site in federation.sites.items():
         # Not asked of others, but true: even at home the details lie encrypted.
         assert "node.seen" in await search.database(site.dsn, f"node {member}")
-    logs = search.files(federation.folder, "*.log")
+    logs = search.files(federation.folder, "*.log") | search.files(federation.folder, "*.out")
     assert {"ledger.log", "query.log", "node-humber.log", "node-york.log", "kafka.log", "postgres.log"} <= logs
     for ran in said:
         search.look("what a command said", ran.out + ran.err)

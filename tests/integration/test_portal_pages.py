@@ -30,6 +30,7 @@ PAGES = (
     "equivalencies?from=climate&to=business",
     "ledger",
     "ledger?before=10",
+    "ledger?show=public&before=30",
     "ledger/0",
     "ledger/36",
     "ledger/40",
@@ -76,6 +77,10 @@ async def test_every_page_stands_in_both_languages_without_the_query_services(
             assert fact in shown
         assert "service-unavailable" in shown
         assert "Our technologists helped" in shown
+        public = (await client.get("/en/ledger?show=public")).text
+        assert "Recognition granted" in public
+        assert "Between parties" not in public
+        assert "Between parties" in (await client.get("/en/ledger")).text
         french = (await client.get("/fr/achievements/boreal/vehicules-electriques")).text
         for fact in ("En présence", "60 heures", "Gratuit", "Sans crédit"):
             assert fact in french

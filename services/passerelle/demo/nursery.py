@@ -12,6 +12,7 @@ every process still running is stopped: SIGTERM, then SIGKILL.
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import select
@@ -43,8 +44,6 @@ def main() -> int:
     """Serve requests until the input ends."""
     forks = sys.platform == "linux"
     if forks:
-        import importlib
-
         for name in PRELOADED:
             importlib.import_module(name)
         # What is loaded now is never collected: the children's copies of these pages stay shared.
@@ -162,10 +161,10 @@ def _become(request: Mapping[str, Any], parent: int) -> int:
     sys.argv = ["passerelle", *request["argv"]]
     # Help and error texts name the program by its module where there is one; here that would be this one.
     sys.modules["__main__"].__package__ = None
-    from passerelle.cli.main import run
-
+    # The child becomes the whole program, of which the demo is a part: by name, as a new process would load it.
+    program = importlib.import_module("passerelle.__main__")
     try:
-        run()
+        program.main()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1

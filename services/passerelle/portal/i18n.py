@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from importlib.resources import files
 from typing import Any, Final
 
@@ -50,6 +51,20 @@ class Catalogue:
         """The message for a count: ``<key>.one`` or ``<key>.other``, by the language's rule (French: 0 is singular)."""
         one = count == 1 or (self.language == "fr" and count == 0)
         return self.t(f"{key}.{'one' if one else 'other'}", n=self.number(count), **values)
+
+    def single(self, quantity: str) -> bool:
+        """Whether an exact quantity takes the singular: 1 in English, anything below 2 in French."""
+        value = Fraction(quantity)
+        return value < 2 if self.language == "fr" else value == 1
+
+    def hours(self, quantity: str) -> str:
+        """A number of hours in words."""
+        return self.t(f"badge.hours.{'one' if self.single(quantity) else 'other'}", n=self.quantity(quantity))
+
+    def credits(self, amount: Mapping[str, str]) -> str:
+        """An amount of credit with its system in words."""
+        group = "system-one" if self.single(amount["value"]) else "system"
+        return f"{self.quantity(amount['value'])} {self.label(group, amount['system'])}"
 
     def label(self, group: str, value: str) -> str:
         """The label of a coded value, or the value itself where there is none: codes grow before the pages do."""

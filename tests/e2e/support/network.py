@@ -245,7 +245,8 @@ class Network:
 
     def _noted(self, argv: Sequence[str], ran: Ran) -> Ran:
         with (self.folder / "logs" / "commands.log").open("a", encoding="utf-8") as file:
-            file.write(f"$ {' '.join(argv)}\n{ran.out}{ran.err}")
+            # Without the arguments: what an office types is its own, what the program says is looked at.
+            file.write(f"$ {' '.join(argv[:2])}\n{ran.out}{ran.err}")
         return ran
 
     async def close(self) -> None:

@@ -152,7 +152,9 @@ def test_every_listed_code_fits_an_outcome() -> None:
 
 def test_verifies_from_its_bytes_alone() -> None:
     for signed in SIGNED:
-        verify_entry(parse_entry(Entry.of(5, "refused step-illegal", signed).encode()), SIGNER.public_key)
+        entry = parse_entry(Entry.of(5, "refused step-illegal", signed).encode())
+        verify_entry(entry, SIGNER.public_key)
+        assert entry.statement == signed.statement
 
 
 @pytest.mark.parametrize(

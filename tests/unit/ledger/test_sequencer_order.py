@@ -249,6 +249,20 @@ def test_a_key_removed_while_its_event_waits_signs_nothing(world: World) -> None
     assert world.new == ["accepted"] * 3
 
 
+def test_an_ended_key_signs_nothing_more_and_makes_no_evidence(world: World) -> None:
+    humber, operator = world.humber, world.federation.operator
+    fork = humber.copy()
+    world.ledger.feed(humber.achievement("a"))
+    world.ledger.feed(operator.changes_keys(humber, remove=[{"key_id": humber.signer.key_id}]))
+    conflict, following, beyond = fork.achievement("x"), humber.achievement("b"), humber.achievement("c")
+    world.ledger.feed(conflict, beyond, following)
+    assert world.new == ["accepted", "accepted"]
+    assert (world.ledger.conflicts, world.ledger.waiting) == ([], {})
+    assert [row["code"] for row in world.ledger.unverified] == ["key-not-valid"] * 3
+    problems = world.ledger.letters("humber", "problem")
+    assert [(problem["code"], problem["head"]["sequence"]) for problem in problems] == [("key-not-valid", 1)]
+
+
 def test_a_logged_statement_under_an_ended_key_still_gets_its_receipt(world: World) -> None:
     humber, operator = world.humber, world.federation.operator
     one = humber.achievement("a")
@@ -318,6 +332,20 @@ def test_a_time_ahead_is_judged_at_the_decision(world: World) -> None:
     world.ledger.pass_time(2 * 3_600_000)
     world.ledger.feed(three)
     assert world.new == ["time-ahead", "accepted", "accepted", "accepted"]
+
+
+def test_a_body_prepared_before_its_instant_is_judged_at_it(world: World) -> None:
+    from passerelle.ledger.model import Batch
+    from passerelle.ledger.prepare import Verifier, prepare_one
+    from passerelle.runtime.clock import as_datetime
+
+    ahead = as_datetime(world.ledger.now + 24 * 3_600_000 + 10)
+    event = world.humber.event("credential.achievement-published", "humber/a", achievement("humber"), time=ahead)
+    registry = world.ledger.sequencer.registry
+    item = prepare_one(world.ledger.records([event])[0], registry, Verifier(), world.ledger.now)
+    world.ledger.now += 10
+    world.ledger.step(Batch([item], {}))
+    assert world.new == ["accepted"]
 
 
 def test_random_ids_are_of_the_asked_version() -> None:

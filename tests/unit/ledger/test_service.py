@@ -58,6 +58,7 @@ class Ingress:
         self._more.set()
 
     async def fetch(self, maximum: int, *, wait_s: float) -> list[RawRecord]:
+        assert maximum > 0, "a full intake asks for nothing"
         if self.failures:
             raise self.failures.pop(0)
         found: list[RawRecord] = []

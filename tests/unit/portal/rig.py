@@ -34,8 +34,13 @@ class Topic:
 
     async def write(self, log: Log, indices: Iterable[int]) -> None:
         """Publish entries of the log in this order, and wait until the broker has them."""
-        for index in indices:
-            await self.send(log.headers(index), log.bodies[index] or b"")
+        sent = [
+            await self.producer.send(
+                self.name, value=log.bodies[index] or b"", key=b"member", headers=log.headers(index), partition=0
+            )
+            for index in indices
+        ]
+        await asyncio.gather(*sent)
 
     async def send(self, headers: list[tuple[str, bytes]], value: bytes) -> None:
         """Publish a record as given."""

@@ -51,6 +51,7 @@ GROUPS: dict[str, set[str]] = {
     "alignment": words(values.Alignment.model_fields["kind"]),
     "method": words(values.AssessmentMethod),
     "system": set(CREDIT_SYSTEMS),
+    "system-one": set(CREDIT_SYSTEMS),
     "basis": words(values.Basis),
     "no-credit": words(values.NoCreditReason),
     "use": words(values.OutcomeCondition.model_fields["use"]),
@@ -144,6 +145,14 @@ def test_numbers_money_and_dates_in_both_languages() -> None:
     assert french.date("2026-12-01") == "1er décembre 2026"
     assert english.date("soon") == "soon"
     assert english.instant(1_793_628_300_000) == "2 Nov 2026, 14:05:00 UTC"
+
+
+def test_amounts_take_the_singular_of_their_language() -> None:
+    english, french = CATALOGUES["en"], CATALOGUES["fr"]
+    one, third = {"value": "1", "system": "cegep-units"}, {"value": "4/3", "system": "cegep-units"}
+    assert (english.credits(one), english.credits(third)) == ("1 cegep unit", "4/3 cegep units")
+    assert (french.credits(one), french.credits(third)) == ("1 unité de cégep", "4/3 unité de cégep")
+    assert (english.hours("1"), english.hours("37.5"), french.hours("1.5")) == ("1 hour", "37.5 hours", "1,5 heure")
 
 
 def test_plurals_follow_the_language() -> None:

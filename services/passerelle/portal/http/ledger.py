@@ -31,7 +31,7 @@ async def home(site: Site, request: Request) -> Response:
     """What this is, what it holds, where to go."""
     page = Page(site, request)
     counts, newest, latest, checkpoint = await asyncio.gather(
-        site.reader.counts(), site.reader.newest(6), site.reader.latest(2**62, 6), site.reader.checkpoint()
+        site.reader.counts(), site.reader.newest(6), site.reader.latest(2**62, 6, public=True), site.reader.checkpoint()
     )
     return page.render(
         "home.html",
@@ -48,14 +48,16 @@ async def ledger(site: Site, request: Request) -> Response:
     page = Page(site, request)
     head = await site.reader.head()
     before = page.number("before", head, 0, head)
-    items = await site.reader.latest(before, PAGE)
+    public = page.text("show") == "public"
+    items = await site.reader.latest(before, PAGE, public=public)
     return page.render(
         "ledger.html",
         items=items,
         head=head,
         before=before,
+        show="public" if public else "",
         older=items[-1].index if items and items[-1].index > 0 else None,
-        newer=min(before + PAGE, head) if before < head else None,
+        newer=min(before + PAGE, head) if before < head and not public else None,
         owners=await site.reader.names({item.member for item in items}),
         checkpoint=await site.reader.checkpoint(),
     )
@@ -201,7 +203,7 @@ async def member(site: Site, request: Request) -> Response:
     row = await site.reader.member(identifier)
     if row is None:
         raise NotFound("member-unknown", "The registry has no such member.", where="member")
-    keys, items = await asyncio.gather(site.reader.keys(identifier), site.reader.latest(2**62, 20, identifier))
+    keys, items = await asyncio.gather(site.reader.keys(identifier), site.reader.latest(2**62, 20, member=identifier))
     return page.render("member.html", row=row, keys=keys, items=items, owners={identifier: row.names})
 
 

@@ -72,14 +72,14 @@ class Reader:
         rows = await self._fetch(f"{_FEED} WHERE index >= $1 ORDER BY index LIMIT $2", first, min(limit, MAX_ITEMS))
         return [FeedItem(**row) for row in rows]
 
-    async def latest(self, before: int, limit: int, member: str = "") -> list[FeedItem]:
-        """Entries below ``before``, newest first; of one member where named."""
-        rows = await self._fetch(
-            f"{_TITLED} WHERE index < $1 AND ($3 = '' OR member = $3) ORDER BY index DESC LIMIT $2",
-            before,
-            min(limit, MAX_ITEMS),
-            member,
-        )
+    async def latest(
+        self, before: int, limit: int, *, member: str | None = None, public: bool = False
+    ) -> list[FeedItem]:
+        """Entries below ``before``, newest first; of one member where named, public and accepted ones where asked."""
+        chosen = " AND member = $3" if member is not None else ""
+        chosen += " AND type IS NOT NULL" if public else ""
+        arguments = [before, min(limit, MAX_ITEMS), *([] if member is None else [member])]
+        rows = await self._fetch(f"{_TITLED} WHERE index < $1{chosen} ORDER BY index DESC LIMIT $2", *arguments)
         return [FeedItem(**row) for row in rows]
 
     async def item(self, index: int) -> FeedItem | None:
