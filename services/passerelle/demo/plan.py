@@ -1,4 +1,4 @@
-"""Who is in the demo and what each brings: the members, the order of their files, their nodes' languages."""
+"""Who is in the demo and what each brings: the members, the order of their files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from passerelle.core.errors import ConfigError
 NETWORK: Final = "demo.passerelle.example/2026"
 OPERATOR: Final = "operator"
 SCENARIOS: Final = ("S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10")
-FRENCH: Final = frozenset({"montmorency"})
-"""Members whose node speaks French from the start."""
+_FRENCH: Final = "CA-QC"
+"""A node in Quebec starts in French."""
 
 # What a row names must be known to its own node before: frameworks and organisations come first, awards last.
 _ORDER: Final = ("frameworks", "organisations", "achievements", "programmes", "work-based", "courses", "pilots",
@@ -35,7 +35,7 @@ class Member:
     @property
     def language(self) -> str:
         """The language that its node speaks."""
-        return "fr" if self.id in FRENCH else "en"
+        return "fr" if _FRENCH in self.admission["jurisdictions"] else "en"
 
 
 def samples_folder() -> Path:

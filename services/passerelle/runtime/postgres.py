@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any
 
@@ -101,4 +101,6 @@ async def listening(pool: asyncpg.Pool, channel: str, wake: Callable[[], Any]) -
         try:
             yield
         finally:
-            await connection.remove_listener(channel, woken)
+            # A connection that broke went back to the pool by itself, and its listeners with it.
+            with suppress(asyncpg.InterfaceError):
+                await connection.remove_listener(channel, woken)
