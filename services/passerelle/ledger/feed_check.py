@@ -17,7 +17,14 @@ from passerelle.core.note import MAX_NOTE_SIZE, VerifierKey
 from passerelle.core.statement import PUBLIC, digest
 from passerelle.events.topics import FEED
 from passerelle.runtime.config import KafkaConfig
-from passerelle.runtime.kafka import CLIENT_ERRORS, TopicPartition, end_offsets, start_consumer, unreachable
+from passerelle.runtime.kafka import (
+    CLIENT_ERRORS,
+    TopicPartition,
+    end_offsets,
+    start_consumer,
+    stop_consumer,
+    unreachable,
+)
 
 CLIENT_ID: Final = "passerelle-feed-verify"
 IDLE_S: Final = 30.0
@@ -154,4 +161,4 @@ async def _records(kafka: KafkaConfig) -> AsyncIterator[tuple[int, dict[str, byt
     except CLIENT_ERRORS as error:
         raise unreachable(kafka, error) from error
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)

@@ -18,6 +18,7 @@ from passerelle.runtime.kafka import (
     ensure_topics,
     start_consumer,
     start_producer,
+    stop_consumer,
     unreachable,
 )
 
@@ -120,5 +121,5 @@ class KafkaTails:
         except CLIENT_ERRORS as error:
             raise unreachable(self._config, error) from error
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
         return found

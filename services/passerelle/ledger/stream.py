@@ -14,7 +14,7 @@ from passerelle.core.errors import Fatal, Unavailable
 from passerelle.events.topics import INGRESS, TOPICS, inbox_spec, ingress_topic
 from passerelle.ledger.model import Place, RawRecord
 from passerelle.runtime.config import KafkaConfig
-from passerelle.runtime.kafka import ensure_topics, start_consumer, unreachable
+from passerelle.runtime.kafka import ensure_topics, start_consumer, stop_consumer, unreachable
 
 CLIENT_ID: Final = "passerelle-ledger-ingress"
 WATCH_EVERY_S: Final = 5.0
@@ -129,11 +129,7 @@ class IngressStream:
         self._next = {}
         if consumer is None:
             return
-        try:
-            async with asyncio.timeout(5):
-                await consumer.stop()
-        except (KafkaError, OSError, TimeoutError) as error:
-            _LOG.warning("the ingress reader did not stop cleanly", kind=type(error).__name__)
+        await stop_consumer(consumer)
 
 
 class KafkaInboxes:

@@ -129,8 +129,27 @@ async def start_consumer(
         raise unreachable(config, error) from None
     finally:
         if not started:
-            await consumer.stop()
+            await stop_consumer(consumer)
     return consumer
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer within a bounded time, whatever state its broker is in. Never raises what the client does.
+
+    While a broker is away the client waits between its fetches, and when it then cancels them in order to stop, their
+    CancelledError comes out of ``stop`` as if the caller had been cancelled: so it is called in a task of its own.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait({stopping}, timeout=CLOSE_TIMEOUT_S)
+    if stopping.done() and not stopping.cancelled() and stopping.exception() is None:
+        return
+    stopping.cancel()
+    _LOG.warning("a consumer did not stop in order; its connections are closed")
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await consumer._client.close()
+    except CLIENT_ERRORS as error:
+        _LOG.warning("a consumer's connections did not close: %s", type(error).__name__)
 
 
 async def end_offsets(config: KafkaConfig, topic: str, partitions: Iterable[int], *, client_id: str) -> dict[int, int]:
@@ -142,7 +161,7 @@ async def end_offsets(config: KafkaConfig, topic: str, partitions: Iterable[int]
     except (KafkaError, OSError, TimeoutError) as error:
         raise unreachable(config, error) from None
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
     return {partition.partition: offset for partition, offset in found.items()}
 
 
@@ -183,4 +202,4 @@ async def _await_leaders(config: KafkaConfig, names: list[str], timeout_s: float
                 raise Unavailable("topic-missing", "the new topics did not appear in time", where=names[0])
             await asyncio.sleep(0.1)
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
