@@ -84,9 +84,7 @@ async def equivalency(ask: Asker, _facts: Facts, question: Question) -> Given:
     """S2 and S6: what one achievement, or several, count for anywhere."""
     reasons = Reasons()
     if "achievements" in question:
-        answer = {
-            name: await _looked_up(ask, name, question["valid_on"], reasons) for name in question["achievements"]
-        }
+        answer = {name: await _looked_up(ask, name, question["valid_on"], reasons) for name in question["achievements"]}
     else:
         answer = await _looked_up(ask, question["achievement"], question["valid_on"], reasons)
     return _given(answer, reasons)

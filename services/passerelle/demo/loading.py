@@ -212,9 +212,7 @@ class Loader:
 
         await self._once(f"{scenario}:{event}", work)
 
-    async def _credited(
-        self, scenario: str, issuer: str, record: str, receiver: str, programme: str, rule: str
-    ) -> str:
+    async def _credited(self, scenario: str, issuer: str, record: str, receiver: str, programme: str, rule: str) -> str:
         """From a release to posted credit; the case's id."""
         file = await self._release(issuer, record, receiver, "transfer")
         await self._loaded[receiver].wait()

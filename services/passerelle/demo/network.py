@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from passerelle.core.errors import PasserelleError
 from passerelle.demo import configs
 from passerelle.demo.configs import LOOPBACK, Places, Ports
 from passerelle.demo.folder import DemoFolder
@@ -18,12 +19,14 @@ from passerelle.demo.plan import NETWORK, OPERATOR, Member
 from passerelle.demo.postgres import prepare_reader
 from passerelle.demo.processes import Processes
 from passerelle.embedded import EmbeddedKafka, EmbeddedPostgres
+from passerelle.embedded.child import tail
 from passerelle.embedded.ports import free_port
 from passerelle.runtime.keys import read_seed
 
 PREFERRED: Final = {"grpc": 7443, "log": 7480, "portal": 8080, "insight": 8081, "ledger": 7442}
 PREFERRED_KAFKA: Final = 9092
 PREFERRED_POSTGRES: Final = 54320
+WATCH_SECONDS: Final = 0.5
 QUICK_JAVA: Final = ("-XX:TieredStopAtLevel=1",)
 """The quick compiler only: a broker that lives for a minute does not earn back the time of the thorough one."""
 _GIVEN: Final = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS")
@@ -93,6 +96,20 @@ class Network:
         """Stop what was started, last first, and nothing else. Twice is allowed."""
         await self.processes.close()
         await asyncio.gather(self.kafka.stop(), self.postgres.stop())
+
+    async def watch(self) -> None:
+        """Wait until something that must run ends by itself, then raise its error. Cancel it to stop watching."""
+        watching = asyncio.ensure_future(self.processes.watch())
+        try:
+            while not watching.done():
+                for name, server in (("PostgreSQL", self.postgres), ("Kafka", self.kafka)):
+                    if server.pid is None:
+                        what = f"{name} ended by itself.\n{tail(server.log)}\n"
+                        raise PasserelleError("child-failed", what, where=str(server.log))
+                await asyncio.wait([watching], timeout=WATCH_SECONDS)
+            watching.result()
+        finally:
+            watching.cancel()
 
     def seeds(self) -> dict[str, bytes]:
         """The members' signing seeds: the demo asks for each of them, as its office would."""

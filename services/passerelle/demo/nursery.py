@@ -38,6 +38,7 @@ PRELOADED: Final = (
 """Modules that most of the processes need. Those of the single services are loaded by these alone."""
 STOP_SECONDS: Final = 12.0
 _PR_SET_PDEATHSIG: Final = 1
+_STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def main() -> int:
@@ -69,7 +70,7 @@ class Nursery:
         os.set_blocking(self._ended, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPS:
             signal.signal(number, signal.SIG_IGN)
         with selectors.DefaultSelector() as selector:
             selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
@@ -99,6 +100,8 @@ class Nursery:
 
     def _fork(self, request: Mapping[str, Any]) -> int:
         parent = os.getpid()
+        # Held back until the child has its own handlers: one that comes before would be ignored, as it is here.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
         pid = os.fork()
         if pid == 0:
             # Nothing of this loop may run on in the child, whatever happens.
@@ -106,6 +109,7 @@ class Nursery:
                 os._exit(_become(request, parent))
             finally:
                 os._exit(70)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         return pid
 
     def _spawn(self, request: Mapping[str, Any]) -> int:
@@ -151,8 +155,9 @@ def _become(request: Mapping[str, Any], parent: int) -> int:
     os.setsid()
     _die_with_parent(parent)
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+    for number in (*_STOPS, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     files = (os.open(os.devnull, os.O_RDONLY), os.open(request["stdout"], flags, 0o600))
     os.dup2(files[0], 0)

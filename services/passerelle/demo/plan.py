@@ -38,9 +38,17 @@ class Member:
         return "fr" if _FRENCH in self.admission["jurisdictions"] else "en"
 
 
+_ROOT: Final = Path(__file__).resolve().parents[3]
+
+
 def samples_folder() -> Path:
     """The folder of samples beside the source tree."""
-    return Path(__file__).resolve().parents[3] / "samples"
+    return _ROOT / "samples"
+
+
+def policies_folder() -> Path:
+    """The folder of policy packs beside the source tree."""
+    return _ROOT / "contracts" / "policies"
 
 
 def _rank(path: Path) -> tuple[int, str]:

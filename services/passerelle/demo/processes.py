@@ -100,7 +100,12 @@ class Processes:
         request = {"id": number, "argv": list(argv), "stdout": str(output), "stderr": str(errors)}
         nursery.stdin.write(json.dumps(request).encode() + b"\n")
         await nursery.stdin.drain()
-        return Process(name, await started, errors, ended)
+        try:
+            return Process(name, await asyncio.shield(started), errors, ended)
+        except asyncio.CancelledError:
+            # It starts all the same, and nobody waits for it any more.
+            started.add_done_callback(_stop_started)
+            raise
 
     # Services
 
@@ -204,6 +209,11 @@ class Processes:
             await nursery.wait()
         if self._reader is not None:
             await self._reader
+
+
+def _stop_started(started: asyncio.Future[int]) -> None:
+    if not started.cancelled() and started.exception() is None:
+        send(started.result(), signal.SIGTERM)
 
 
 def _failure(process: Process, what: str) -> PasserelleError:

@@ -6,10 +6,10 @@ import asyncio
 import hashlib
 import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -21,11 +21,25 @@ from passerelle.demo.facts import Facts
 from passerelle.demo.folder import DemoFolder
 from passerelle.demo.loading import Loader
 from passerelle.demo.network import Addresses, Network
-from passerelle.demo.plan import NETWORK, OPERATOR, SCENARIOS, Member, load_expected, load_members, samples_folder
+from passerelle.demo.plan import (
+    NETWORK,
+    OPERATOR,
+    SCENARIOS,
+    Member,
+    load_expected,
+    load_members,
+    policies_folder,
+    samples_folder,
+)
 from passerelle.demo.rpc import Asker
 from passerelle.demo.show import Teller
 from passerelle.runtime.clock import Clock, SystemClock
 from passerelle.runtime.process import first
+
+
+T = TypeVar("T")
+Answered = tuple[dict[str, Any], Given | None, list[str]]
+"""A question, what was answered if anything was, and how that differs from the expected answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,20 @@ async def _first_error(work: Any) -> Any:
     raise found
 
 
+async def _guarded(network: Network, work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work``, or the error of the process whose end would make it wait in vain."""
+    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(network.watch())
+    try:
+        await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            watching.result()
+        return await working
+    finally:
+        for task in (working, watching):
+            task.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+
+
 def fingerprint(samples: Path) -> str:
     """A hash of all sample files but the expected answers: what a data folder was filled with."""
     found = hashlib.sha256()
@@ -108,22 +136,25 @@ class Demo:
         network = self._network = Network(
             self._folder,
             members,
-            self._samples.parent / "contracts" / "policies",
+            policies_folder(),
             stage=self.teller.stage,
             progress=self.teller.download,
         )
         addresses = await network.start()
         asker = Asker(addresses.grpc, network=NETWORK, clock=self._clock, seeds=network.seeds())
         async with asker:
-            facts = await self._load(network, asker, members, only)
-            self.teller.stage("the questions")
-            answers = {name: await self._one(asker, facts, name) for name in options.only}
+            answers = await _guarded(network, self._answers(network, asker, members, only))
         self.teller.done(f"{len(members)} members, {asker.position} entries in the ledger")
         return self._tell(answers, addresses)
 
-    async def _load(
+    async def _answers(
         self, network: Network, asker: Asker, members: tuple[Member, ...], only: frozenset[str]
-    ) -> Facts:
+    ) -> dict[str, Answered]:
+        facts = await self._load(network, asker, members, only)
+        self.teller.stage("the questions", len(self._options.only))
+        return {name: await self._one(asker, facts, name) for name in self._options.only}
+
+    async def _load(self, network: Network, asker: Asker, members: tuple[Member, ...], only: frozenset[str]) -> Facts:
         loader = Loader(self._folder, network.processes, asker, members, self.teller.step)
         self.teller.stage("the members' admission", len(members) - 1)
         await loader.admit()
@@ -134,9 +165,9 @@ class Demo:
         asker.position = await asker.head()
         return Facts(self._folder, await asker.tally(OPERATOR), statuses)
 
-    async def _one(self, asker: Asker, facts: Facts, name: str) -> tuple[dict[str, Any], Given | None, list[str]]:
+    async def _one(self, asker: Asker, facts: Facts, name: str) -> Answered:
         """One answer with its question, and how it differs from the expected one."""
-        self.teller.detail(name)
+        self.teller.step(name)
         expected = load_expected(self._samples, name)
         question = expected["question"]
         try:
@@ -146,7 +177,7 @@ class Demo:
         got = {"question": question, "answer": given.answer, "reasons": given.reasons}
         return question, given, differences(expected, got)
 
-    def _tell(self, answers: Mapping[str, tuple[dict[str, Any], Given | None, list[str]]], places: Addresses) -> bool:
+    def _tell(self, answers: Mapping[str, Answered], places: Addresses) -> bool:
         report: dict[str, Any] = {"addresses": places.as_dict(), "answers": {}}
         for name, (question, given, problems) in answers.items():
             show.scenario(self._console, name, given, problems)
@@ -171,7 +202,7 @@ class Demo:
         if self._network is None:
             return
         self._console.print("Everything runs. Ctrl-C stops it.", highlight=False)
-        await first(asyncio.ensure_future(self._network.processes.watch()), stop)
+        await first(asyncio.ensure_future(self._network.watch()), stop)
 
     async def close(self) -> None:
         """Stop all that was started, and give the data folder back."""
