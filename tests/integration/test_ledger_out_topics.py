@@ -228,6 +228,8 @@ async def test_a_database_that_differs_does_not_start(config: LedgerConfig) -> N
         await look.close()
 
 
+# A broker that was killed may need a minute to come back on a busy machine.
+@pytest.mark.timeout(300)
 async def test_a_killed_broker_costs_repeats_and_no_entry(config: LedgerConfig, kafka: EmbeddedKafka) -> None:
     if kafka.external:
         pytest.skip("the given brokers are not this test's to kill")

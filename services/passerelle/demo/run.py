@@ -36,7 +36,6 @@ from passerelle.demo.show import Teller
 from passerelle.runtime.clock import Clock, SystemClock
 from passerelle.runtime.process import first
 
-
 T = TypeVar("T")
 Answered = tuple[dict[str, Any], Given | None, list[str]]
 """A question, what was answered if anything was, and how that differs from the expected answer."""

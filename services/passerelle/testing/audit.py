@@ -168,9 +168,7 @@ class Audit:
         roots = self.roots(checkpoint.size for checkpoint in found)
         for checkpoint in found:
             if checkpoint.size not in roots:
-                self.fault(
-                    f"checkpoint {checkpoint.size}", f"promises more than {self.size} entries"
-                )
+                self.fault(f"checkpoint {checkpoint.size}", f"promises more than {self.size} entries")
             elif checkpoint.root != roots[checkpoint.size]:
                 self.fault(f"checkpoint {checkpoint.size}", "its root is not that of the first entries")
         return len(found)
