@@ -59,7 +59,9 @@ async def test_a_zombie_is_fenced_by_the_database(config: LedgerConfig, monkeypa
                     await asyncio.wait_for(zombie.run(stop), 20)
                 assert caught.value.code == "lease-lost"
                 humber, admission = federation.admit("humber")
-                await ledger.send(admission, humber.achievement("a"))
+                await ledger.send(admission)
+                await ledger.until_size(2)
+                await ledger.send(humber.achievement("a"))
                 await ledger.until_size(3)
         finally:
             await zombie.close()

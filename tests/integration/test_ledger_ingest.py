@@ -99,6 +99,11 @@ async def test_what_verifies_under_no_key_is_nobodys(world: World) -> None:
     await ledger.send(*bad, york.achievement("after"))
     await ledger.until_size(world.size + 1)
     assert (await ledger.outcomes())[-1] == ("york", "credential", 2, "accepted")
+
+    async def counted() -> bool:
+        return await ledger.count("unverified") == len(bad)
+
+    await ledger.until(counted, "the unverified records")
     told = await ledger.unverified()
     assert sorted(row["code"] for row in told) == sorted(
         ["signature-invalid", "body-hash-mismatch", "key-of-other-member", "key-unknown", "network-mismatch"]

@@ -18,7 +18,7 @@ from passerelle.core.tiles import tiles_at
 from passerelle.embedded import EmbeddedKafka
 from passerelle.ledger.config import LedgerConfig
 from passerelle.testing.federation import Federation, Member, issued, uuid_of
-from passerelle.testing.running_ledger import Ledger, attached, begin_at_the_end, make_config
+from passerelle.testing.running_ledger import Ledger, attached, begin_at_the_end, make_config, running
 
 EACH = 400
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,9 +58,11 @@ async def test_killed_at_every_point_of_a_commit(
         founding.append(admission)
     loads = [member.sign(load(member)) for member in members]
     total = len(founding) + sum(map(len, loads))
+    async with running(config, founding):
+        pass
     async with attached(config) as ledger:
         # Every event twice, as a relay does that had no answer in time.
-        await ledger.send(*founding, *(event for batch in zip(*loads, strict=True) for event in batch), *loads[0])
+        await ledger.send(*(event for batch in zip(*loads, strict=True) for event in batch), *loads[0])
         for commits, point in enumerate((*POINTS, *POINTS), 1):
             process = await spawn(tmp_path, config, point, 1 + commits % 3)
             code = await asyncio.wait_for(process.wait(), 60)

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import prometheus_client
 import structlog
@@ -18,6 +18,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from passerelle.runtime.config import ServerConfig, TelemetryConfig
+
+_NOISY: Final = ("aiokafka", "asyncio", "asyncpg", "uvicorn.access", "faust", "mode")
+"""Libraries that say the same many times a second while a server is away."""
+WINDOW_S: Final = 10.0
+MOST_IN_WINDOW: Final = 20
 
 Health = Callable[[], Mapping[str, Any]]
 """A snapshot for people and probes: ``{"ready": bool, ...}``; never personal data."""
@@ -53,9 +58,38 @@ def configure_logging(config: TelemetryConfig, *, service: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("aiokafka", "asyncio", "uvicorn.access", "faust", "mode"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for noisy in _NOISY:
+        logger = logging.getLogger(noisy)
+        logger.setLevel(logging.WARNING)
+    handler.addFilter(SparingFilter())
     structlog.contextvars.bind_contextvars(service=service)
+
+
+class SparingFilter(logging.Filter):
+    """Lets at most ``MOST_IN_WINDOW`` records of a noisy library through in ``WINDOW_S`` seconds, and tells of the rest.
+
+    While a broker is away its client writes dozens of lines a second: a log on a full disk helps nobody.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._windows: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        library = record.name.partition(".")[0]
+        if library not in _NOISY:
+            return True
+        start, count = self._windows.get(library, (record.created, 0))
+        if record.created - start >= WINDOW_S:
+            if count > MOST_IN_WINDOW:
+                record.msg = (
+                    f"{record.getMessage()} ({count - MOST_IN_WINDOW} earlier lines of {library} were left out)"
+                )
+                record.args = ()
+            start, count = record.created, 0
+        self._windows[library] = (start, count + 1)
+        return count < MOST_IN_WINDOW
 
 
 def health_app(health: Health) -> Starlette:

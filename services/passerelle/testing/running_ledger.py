@@ -162,7 +162,11 @@ async def running(
 ) -> AsyncIterator[Ledger]:
     """A ledger in this event loop, with these events already in its log."""
     async with attached(config) as ledger, loop_running(config, **options) as (_, task):
-        await ledger.send(*events)
+        # As nodes do: a member relays nothing until its key is in the registry.
+        admissions = [event for event in events if b"\nmember\n" in event.statement]
+        await ledger.send(*admissions)
+        await ledger.until_size(len(admissions))
+        await ledger.send(*(event for event in events if event not in admissions))
         await ledger.until_size(len(events))
         yield ledger
         if task.done():
