@@ -173,7 +173,11 @@ TAMPERINGS = [
     ("head", "UPDATE ledger.head SET size = size + 1", "head"),
     ("head", "UPDATE ledger.head SET floor = 1", "head"),
     ("checkpoint", "UPDATE ledger.checkpoint SET root = sha256(root)", "checkpoint 28"),
-    ("checkpoint", "UPDATE ledger.checkpoint SET note = replace(note, E'\\n28\\n', E'\\n27\\n') WHERE size = 28", "checkpoint 28"),
+    (
+        "checkpoint",
+        "UPDATE ledger.checkpoint SET note = replace(note, E'\\n28\\n', E'\\n27\\n') WHERE size = 28",
+        "checkpoint 28",
+    ),
     ("checkpoint", "UPDATE ledger.checkpoint SET size = 29 WHERE size = 28", "checkpoint 29"),
 ]
 

@@ -43,6 +43,7 @@ class Done:
 
     @property
     def json(self) -> Any:
+        assert self.out, f"nothing was printed, the exit code is {self.code}: {self.err}"
         return json.loads(self.out)
 
 
