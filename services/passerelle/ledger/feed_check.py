@@ -150,7 +150,9 @@ async def _records(kafka: KafkaConfig) -> AsyncIterator[tuple[int, dict[str, byt
     partition = TopicPartition(FEED, 0)
     consumer = await start_consumer(kafka, client_id=CLIENT_ID, positions={partition: 0})
     try:
-        position = 0
+        # The feed is kept for ever; where its beginning is gone after all, the missing indices are told.
+        position = (await consumer.beginning_offsets([partition]))[partition]
+        consumer.seek(partition, position)
         while position < end:
             async with asyncio.timeout(IDLE_S):
                 found = await consumer.getmany(partition, timeout_ms=1000, max_records=5000)

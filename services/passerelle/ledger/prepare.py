@@ -28,7 +28,7 @@ from passerelle.runtime.clock import as_datetime
 CACHE_SIZE: Final = 8192
 """Batch signatures remembered as good: at most some 3 MB."""
 _TOPIC_OF: Final = {family: ingress_topic(family) for family in FAMILIES}
-_SMALL: Final = 8  # records; below it a thread costs more than it gives
+_SMALL: Final = 24  # records; below it threads cost more than they give
 
 
 class Verifier:

@@ -66,7 +66,7 @@ def configure_logging(config: TelemetryConfig, *, service: str) -> None:
 
 
 class SparingFilter(logging.Filter):
-    """Lets at most ``MOST_IN_WINDOW`` records of a noisy library through in ``WINDOW_S`` seconds, and tells of the rest.
+    """Lets ``MOST_IN_WINDOW`` records of a noisy library through in ``WINDOW_S`` seconds, and tells of the rest.
 
     While a broker is away its client writes dozens of lines a second: a log on a full disk helps nobody.
     """
