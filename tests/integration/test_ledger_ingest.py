@@ -233,6 +233,25 @@ async def test_refused_events_are_logged_answered_and_delay_nobody(world: World)
         assert not any(name in row["line"] or name.encode().hex() in row["line"] for row in rows), table
 
 
+async def test_erasing_takes_every_body_of_the_credential_and_leaves_its_entries(world: World) -> None:
+    ledger, humber = world.ledger, world.humber
+    subject = uuid_of("x")
+    await ledger.send(
+        humber.issued("x", "energy"),
+        humber.event("credential.reinstated", subject, {"note": "never suspended"}),
+        humber.issued("y", "energy"),
+        humber.event("credential.erased", subject, {"ground": "learner-request"}),
+    )
+    await ledger.until_size(world.size + 4)
+    assert [row[3] for row in (await ledger.outcomes())[-4:]] == ["accepted", "step-illegal", "accepted", "accepted"]
+    party = await ledger.look.fetch("SELECT body IS NULL AS gone FROM ledger.party_body ORDER BY index")
+    assert [row["gone"] for row in party] == [True, False, False]
+    assert await ledger.look.fetchval("SELECT body IS NULL FROM ledger.refused_body")
+    left = await ledger.look.fetchrow("SELECT state, data FROM ledger.thing WHERE id = $1", subject)
+    assert left is not None
+    assert (left["state"], left["data"]) == ("erased", "{}")
+
+
 def world_achievement(member: str) -> dict[str, object]:
     """Data of an achievement of a member."""
     from passerelle.testing.federation import achievement

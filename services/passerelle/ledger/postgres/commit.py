@@ -67,7 +67,8 @@ party AS (
     UPDATE ledger.party_body b SET body = NULL FROM gone g
     WHERE b.subject = g.subject AND b.index < g.index AND b.body IS NOT NULL
 )
-DELETE FROM ledger.refused_body b USING gone g WHERE b.subject = g.subject AND b.index < g.index
+UPDATE ledger.refused_body b SET body = NULL FROM gone g
+WHERE b.subject = g.subject AND b.index < g.index AND b.body IS NOT NULL
 """
 _MEMBER = """
 INSERT INTO ledger.member (member, changed, record)
