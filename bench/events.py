@@ -17,10 +17,11 @@ SMALL = 32
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The members' admissions and achievements, then ``events`` in the order in which they are sent."""
+    """Admissions, achievements, then ``events``: each part is sent when the one before is decided."""
 
     federation: Federation
-    opening: list[SignedStatement]
+    admissions: list[SignedStatement]
+    achievements: list[SignedStatement]
     events: list[SignedStatement]
 
     @property
@@ -32,19 +33,19 @@ class Load:
 def generate(count: int, *, batched: bool) -> Load:
     """``count`` issued credentials, members taking turns."""
     federation = Federation()
-    opening = [federation.found()]
+    admissions = [federation.found()]
     members = []
     for number in range(MEMBERS):
         member, admission = federation.admit(f"college-{number}")
-        opening.append(admission)
+        admissions.append(admission)
         members.append(member)
-    opening += [member.achievement("course") for member in members]
+    achievements = [member.achievement("course") for member in members]
     queues = [_credentials(member, number, count // MEMBERS + 1, batched) for number, member in enumerate(members)]
     events: list[SignedStatement] = []
     while len(events) < count:
         for queue in queues:
             events += next(queue)
-    return Load(federation, opening, events[:count])
+    return Load(federation, admissions, achievements, events[:count])
 
 
 def _credentials(member: Member, number: int, count: int, batched: bool) -> Iterator[list[SignedStatement]]:

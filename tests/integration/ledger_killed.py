@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from passerelle.ledger import main as ledger_main
 from passerelle.ledger.main import LedgerProcess
 from passerelle.ledger.model import CommitPlan
 from passerelle.ledger.ports import Parts
 from passerelle.ledger.postgres import store as store_module
+from passerelle.ledger.postgres.commit import write
 from passerelle.runtime.process import run_process
 from passerelle.testing.federation import Federation
 from passerelle.testing.running_ledger import make_config
@@ -30,7 +30,6 @@ def die() -> None:
 def arm(point: str, commits: int) -> None:
     """Replace the store and its writing so that the point is met."""
     left = [commits]
-    write = store_module.write
 
     async def write_and_die(session: Any, generation: int, plan: CommitPlan) -> None:
         left[0] -= 1
@@ -46,8 +45,8 @@ def arm(point: str, commits: int) -> None:
             if left[0] == 0 and point == "committed":
                 die()
 
-    store_module.write = write_and_die
-    ledger_main.PostgresStore = Killed  # type: ignore[misc]
+    setattr(store_module, "write", write_and_die)  # noqa: B010 - a name that the module only imports
+    setattr(sys.modules[LedgerProcess.__module__], "PostgresStore", Killed)  # noqa: B010 - likewise
 
 
 def main() -> int:

@@ -83,7 +83,7 @@ async def test_the_floor_rises_while_nothing_comes(config: LedgerConfig) -> None
         at = await ledger.look.fetchval("SELECT accepted_at FROM ledger.head")
 
         async def risen() -> bool:
-            return int(await ledger.look.fetchval("SELECT floor FROM ledger.head")) > at + 1000
+            return bool(await ledger.look.fetchval("SELECT floor > $1 FROM ledger.head", at + 1000))
 
         await ledger.until(risen, "the floor above the last entry")
         assert await ledger.look.fetchval("SELECT accepted_at FROM ledger.head") == at

@@ -15,7 +15,7 @@ from passerelle.core.errors import Unavailable
 from passerelle.events.topics import CHECKPOINT, FEED, REGISTRY, inbox_topic, ingress_topic
 from passerelle.node.ports import Arrived, OutboxRow
 from passerelle.runtime.config import KafkaConfig
-from passerelle.runtime.kafka import start_consumer, start_producer, unreachable
+from passerelle.runtime.kafka import start_consumer, start_producer, stop_consumer, unreachable
 
 _LOG = structlog.get_logger(__name__)
 POLL_MS: Final = 500
@@ -121,7 +121,7 @@ class KafkaSource:
         except (KafkaError, OSError, TimeoutError) as error:
             raise unreachable(self._config, error) from None
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     async def _assign_present(
         self, consumer: AIOKafkaConsumer, waiting: Mapping[str, int | None]

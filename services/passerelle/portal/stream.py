@@ -13,7 +13,7 @@ from passerelle.core.errors import Fatal, Unavailable
 from passerelle.events.topics import FEED
 from passerelle.portal.ports import Raw
 from passerelle.runtime.config import KafkaConfig
-from passerelle.runtime.kafka import start_consumer, unreachable
+from passerelle.runtime.kafka import start_consumer, stop_consumer, unreachable
 
 POLL_MS: Final = 500
 MAX_RECORDS: Final = 500
@@ -88,4 +88,4 @@ class KafkaFeed:
         """Leave the broker; may be called twice."""
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
-            await consumer.stop()
+            await stop_consumer(consumer)

@@ -28,7 +28,7 @@ from passerelle.core.streams import Place, StreamHead, advance, place
 from passerelle.core.tiles import WIDTH, BundleCoord, TileCoord, decode_bundle, root_at, width_at
 from passerelle.events.topics import CHECKPOINT, FEED
 from passerelle.runtime.config import KafkaConfig
-from passerelle.runtime.kafka import TopicPartition, end_offsets, start_consumer
+from passerelle.runtime.kafka import TopicPartition, end_offsets, start_consumer, stop_consumer
 
 FAULTS_KEPT: Final = 20
 TIMEOUT_S: Final = 20.0
@@ -186,7 +186,7 @@ async def read_topic(kafka: KafkaConfig, topic: str, partition: int = 0) -> Asyn
                 for one in records:
                     yield Record(one.offset, bytes(one.key or b""), bytes(one.value or b""), dict(one.headers))
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 async def audit_feed(audit: Audit, kafka: KafkaConfig) -> list[bytes]:

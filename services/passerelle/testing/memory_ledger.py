@@ -52,7 +52,7 @@ class MemoryTables:
         self.streams: dict[StreamId, StreamHead] = {}
         self.spent: dict[SpentId, Spent] = {}
         self.waiting: dict[SpentId, WaitingRow] = {}
-        self.inbox: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        self.inbox: dict[str, list[tuple[str, Any]]] = {}
         self.public: dict[int, bytes] = {}
         self.party: dict[int, tuple[str, list[str], bytes | None]] = {}
         self.refused: dict[int, bytes] = {}

@@ -95,7 +95,7 @@ def test_what_is_invented_says_so() -> None:
 
 
 def test_learners_are_plainly_invented() -> None:
-    names = set()
+    names: set[str] = set()
     for path in SAMPLES.rglob("*.csv"):
         with path.open(encoding="utf-8", newline="") as file:
             names.update(row["learner_name"] for row in csv.DictReader(file) if "learner_name" in row)
@@ -112,7 +112,7 @@ def test_the_pilots_have_the_distribution_of_the_sources() -> None:
     hours = [Fraction(one["delivery"]["effort_hours"]) for one in pilots]
     assert len(pilots) == 36
     assert sum(not one["credit_bearing"] for one in pilots) == 31
-    assert (min(hours), max(hours)) == (3, 120)
+    assert (min(hours), max(hours)) == (Fraction(3), Fraction(120))
     shares = {"health-community": 31, "soft-skills": 25, "technology": 25, "other": 19}
     assert {name: round(100 * count / 36) for name, count in areas.items()} == shares
     mentions = sum(methods.values())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from passerelle.core import signature as signatures
 from passerelle.core.registry import Registry
-from passerelle.ledger import prepare
-from passerelle.ledger.model import Prepared, Unverified
+from passerelle.ledger.model import Prepared, RawRecord, Unverified
 from passerelle.ledger.prepare import Preparer, Verifier, prepare_one
 from passerelle.testing.federation import Federation, Member, achievement, record
 from passerelle.testing.memory_ledger import START_MS, MemoryLedger
@@ -25,20 +25,20 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The signatures that were really checked."""
     seen: list[bytes] = []
-    real = prepare.verify
+    real = signatures.verify
 
     def counted(key: bytes, message: bytes, signature: bytes) -> bool:
         seen.append(signature)
         return real(key, message, signature)
 
-    monkeypatch.setattr(prepare, "verify", counted)
+    monkeypatch.setattr("passerelle.ledger.prepare.verify", counted)
     return seen
 
 
-def batch_of(member: Member, count: int) -> list[prepare.RawRecord]:
+def batch_of(member: Member, count: int) -> list[RawRecord]:
     data = achievement(member.id)
     written = [
         member.write("credential.achievement-published", f"{member.id}/a{number}", data) for number in range(count)
@@ -100,8 +100,8 @@ def test_another_key_with_the_same_signature_is_not_taken_for_it(registry: Regis
         ({"headers": []}, "header-missing"),
     ],
 )
-def test_each_wrong_record_is_nobodys_with_its_code(registry: Registry, change: dict[str, object], code: str) -> None:
-    raw = batch_of(Member("humber"), 1)[0]._replace(**change)  # type: ignore[arg-type]
+def test_each_wrong_record_is_nobodys_with_its_code(registry: Registry, change: dict[str, Any], code: str) -> None:
+    raw = batch_of(Member("humber"), 1)[0]._replace(**change)
     item = prepare_one(raw, registry, Verifier(), START_MS)
     assert isinstance(item, Unverified)
     assert item.code == code

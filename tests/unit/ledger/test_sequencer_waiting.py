@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.unit.ledger.test_sequencer_order import World, make_world
 
+from passerelle.core.batch import SignedStatement
 from passerelle.core.statement import member_urn
 from passerelle.ledger.model import Limits
 from passerelle.testing.federation import uuid_of
@@ -11,7 +12,7 @@ from passerelle.testing.federation import uuid_of
 RELEASE = uuid_of("release", 4)
 
 
-def release_granted(world: World, *credentials: str, receiver: str = "york") -> object:
+def release_granted(world: World, *credentials: str, receiver: str = "york") -> SignedStatement:
     data = {
         "credentials": [uuid_of(name) for name in credentials],
         "receiver": receiver,
@@ -21,7 +22,7 @@ def release_granted(world: World, *credentials: str, receiver: str = "york") -> 
     return world.humber.event("credential.release-granted", RELEASE, data)
 
 
-def case_requested(world: World, *credentials: str) -> object:
+def case_requested(world: World, *credentials: str) -> SignedStatement:
     data = {
         "release": RELEASE,
         "sender": "humber",
