@@ -100,7 +100,7 @@ class LedgerServiceServicer:
 
     def GetProof(self, request, context):
         """A C2SP tlog-proof of an entry under the latest published checkpoint.
-        Errors: NOT_FOUND `entry-absent`, FAILED_PRECONDITION `checkpoint-not-ready`.
+        Errors: NOT_FOUND `entry-absent`, UNAVAILABLE `checkpoint-not-ready`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
