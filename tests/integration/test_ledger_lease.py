@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 
 from passerelle.core.errors import Unavailable
@@ -56,3 +58,21 @@ async def test_a_lease_is_given_back_without_its_connection(database: str) -> No
     finally:
         await look.close()
         pool.terminate()
+
+
+async def test_a_holder_that_hangs_in_a_commit_does_not_keep_the_lease(database: str) -> None:
+    """A frozen process keeps its session, its lock and its open transaction: time ends all three."""
+    hung = await connect(DatabaseConfig(url=database, pool_size=2), name=NAME)
+    waiting = await connect(DatabaseConfig(url=database, pool_size=2), name="lease-standby")
+    try:
+        await migrate(hung, MIGRATIONS)
+        await hung.execute("INSERT INTO ledger.head (network) VALUES ('ledger.test.example/1')")
+        assert await Lease(hung, 0.5).acquire() == 1
+        async with hung.acquire() as writer:
+            await writer.execute("BEGIN")
+            await writer.execute("UPDATE ledger.head SET size = size + 1")
+            assert await asyncio.wait_for(Lease(waiting, 0.5).acquire(), 10) == 2
+        assert await waiting.fetchval("SELECT size FROM ledger.head") == 0
+    finally:
+        hung.terminate()
+        waiting.terminate()

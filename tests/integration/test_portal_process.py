@@ -8,9 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import pytest
+from tests.conftest import run_here
 from tests.unit.portal.builder import NETWORK, Log
 
 from passerelle.embedded import EmbeddedKafka
@@ -37,11 +40,20 @@ def start(folder: Path, config: Path, ready: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
 
 
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
+    """A broker of its own: a portal rightly ends where the feed is another network's, as the shared one may be."""
+    server = EmbeddedKafka(tmp_path / "kafka")
+    run_here(server.start())
+    yield server
+    run_here(server.stop())
+
+
 async def test_start_ready_and_a_stop_with_a_reader_connected(
-    kafka: EmbeddedKafka, database: str, tmp_path: Path
+    own_kafka: EmbeddedKafka, database: str, tmp_path: Path
 ) -> None:
     ready = tmp_path / "ready.json"
-    process = start(tmp_path, write_config(tmp_path, kafka.bootstrap, database), ready)
+    process = start(tmp_path, write_config(tmp_path, own_kafka.bootstrap, database), ready)
     try:
 
         async def up() -> bool:

@@ -23,6 +23,12 @@ WHERE expires_at < clock_timestamp() OR $3
 RETURNING generation
 """
 _FENCE = "UPDATE ledger.head SET generation = $1"
+# A holder that hangs in the middle of a commit keeps the head's row locked for as long as it hangs.
+_END_HUNG_COMMITS = """
+SELECT pg_terminate_backend(pid) FROM pg_locks
+WHERE locktype = 'relation' AND relation = 'ledger.head'::regclass AND mode = 'RowExclusiveLock'
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
+"""
 _RENEW = """
 UPDATE ledger.lease SET expires_at = clock_timestamp() + make_interval(secs => $2) WHERE generation = $1
 RETURNING generation
@@ -62,6 +68,9 @@ class Lease:
             async with session.transaction():
                 generation: int | None = await session.fetchval(_TAKE, self._holder, self._seconds, locked)
                 if generation is not None:
+                    if not locked:
+                        # Taken by time: the holder's commit that is under way is undone, and it will reload.
+                        await session.execute(_END_HUNG_COMMITS)
                     # The row lock makes this wait for a commit that is under way; later ones find another generation.
                     await session.execute(_FENCE, generation)
             return generation
