@@ -39,6 +39,7 @@ else
 fi
 if [ -f services/passerelle/events/export.py ]; then
     run "contracts" "$bin/python" -m passerelle.events.export --check
+    run "breaking contracts" "$bin/python" -m passerelle.events.compat
 else
     absent "contracts" services/passerelle/events/export.py
 fi
@@ -47,6 +48,7 @@ if [ -f docker-compose.yml ]; then
 else
     absent "compose file" docker-compose.yml
 fi
+run "error pages" "$bin/python" tools/errors_doc.py --check
 run "tidy" "$bin/python" -m pytest -q --no-header tests/test_tidy.py
 
 if [ ${#failed[@]} -gt 0 ]; then

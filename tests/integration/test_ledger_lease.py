@@ -64,15 +64,16 @@ async def test_a_holder_that_hangs_in_a_commit_does_not_keep_the_lease(database:
     """A frozen process keeps its session, its lock and its open transaction: time ends all three."""
     hung = await connect(DatabaseConfig(url=database, pool_size=2), name=NAME)
     waiting = await connect(DatabaseConfig(url=database, pool_size=2), name="lease-standby")
+    writer = await asyncpg.connect(database)
     try:
         await migrate(hung, MIGRATIONS)
         await hung.execute("INSERT INTO ledger.head (network) VALUES ('ledger.test.example/1')")
         assert await Lease(hung, 0.5).acquire() == 1
-        async with hung.acquire() as writer:
-            await writer.execute("BEGIN")
-            await writer.execute("UPDATE ledger.head SET size = size + 1")
-            assert await asyncio.wait_for(Lease(waiting, 0.5).acquire(), 10) == 2
+        await writer.execute("BEGIN")
+        await writer.execute("UPDATE ledger.head SET size = size + 1")
+        assert await asyncio.wait_for(Lease(waiting, 0.5).acquire(), 10) == 2
         assert await waiting.fetchval("SELECT size FROM ledger.head") == 0
     finally:
+        writer.terminate()
         hung.terminate()
         waiting.terminate()
