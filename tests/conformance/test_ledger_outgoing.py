@@ -150,6 +150,7 @@ async def in_postgres(database: str) -> AsyncIterator[InPostgres]:
         filled = InPostgres(pool)
         await filled.fill_tree()
         yield filled
+        await filled.store.close()
     finally:
         await pool.close()
 

@@ -15,7 +15,7 @@ from passerelle.ledger.main import MIGRATIONS
 from passerelle.ledger.model import Batch, CommitPlan, LedgerState, Limits, Needs
 from passerelle.ledger.ports import Store
 from passerelle.ledger.postgres.store import PostgresStore
-from passerelle.ledger.prepare import Verifier, prepare_one
+from passerelle.ledger.prepare import Trees, prepare_all
 from passerelle.ledger.sequencer import Sequencer
 from passerelle.runtime.postgres import connect, migrate
 from passerelle.testing.federation import Federation, Member, record, uuid_of
@@ -69,7 +69,7 @@ class Story:
         items = []
         for signed in events:
             raw = record(signed, self.offset)  # type: ignore[arg-type]
-            items.append(prepare_one(raw, sequencer.registry, Verifier(), self.now))
+            items += prepare_all([raw], sequencer.registry, Trees(), self.now)
             self.offset += 1
         offsets = {(item.raw.topic, item.raw.partition): item.raw.offset + 1 for item in items}
         sequencer.begin(Batch(list(items), offsets), self.now)

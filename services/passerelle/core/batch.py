@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from passerelle.core.errors import FormatError, ProofError, SignatureInvalid
 from passerelle.core.lines import hashes_text, parse_hashes, parse_hex, parse_number
@@ -57,6 +57,12 @@ class SignedStatement:
     batch_signature: bytes
     key_id: str
 
+    @property
+    def proof(self) -> bytes:
+        """Lines 4 to 8 of the entry that these make."""
+        _, _, size, index, path, signature, key = (value for _, value in self.headers())
+        return proof_lines(key, size, index, path, signature)
+
     def headers(self) -> list[tuple[str, bytes]]:
         """The seven ingress headers, in the order of :data:`INGRESS_HEADERS`."""
         return [
@@ -78,19 +84,44 @@ def path_length(index: int, size: int) -> int:
     return inner + (index >> inner).bit_count()
 
 
-def parse_place(size: bytes, index: bytes, path: bytes, code: str) -> tuple[int, int, tuple[bytes, ...]]:
-    """Batch size, index and path from their text, as header or entry line.
-
-    Raises FormatError ``code`` for a wrong form, ``path-invalid`` for a path of the wrong length at this place.
-    """
+def parse_place(size: bytes, index: bytes, code: str) -> tuple[int, int]:
+    """Batch size and index from their text, as header or entry line. Raises FormatError ``code``."""
     batch_size = parse_number(size, code, "batch-size", MAX_BATCH)
     if batch_size == 0:
         raise FormatError(code, "A batch holds 1 to 256 statements.", where="batch-size")
-    batch_index = parse_number(index, code, "batch-index", batch_size - 1)
+    return batch_size, parse_number(index, code, "batch-index", batch_size - 1)
+
+
+def parse_path(index: int, size: int, path: bytes, code: str = "header-malformed") -> tuple[bytes, ...]:
+    """The path of leaf ``index`` from its text, 32 bytes each.
+
+    Raises FormatError ``code`` for a wrong form, ``path-invalid`` for a path of the wrong length at this place.
+    """
     hashes = parse_hashes(path, MAX_PATH, code, "batch-path")
-    if len(hashes) != path_length(batch_index, batch_size):
+    if len(hashes) != path_length(index, size):
         raise FormatError("path-invalid", "The path's length does not fit the index and size.", where="batch-path")
-    return batch_size, batch_index, hashes
+    return hashes
+
+
+def proof_lines(key: bytes, size: bytes, index: bytes, path: bytes, signature: bytes) -> bytes:
+    """Lines 4 to 8 of an entry, from the texts that stand in the headers too (contracts/formats.md, "Entry")."""
+    return b"%b\n%b\n%b\n%b\n%b\n" % (key, size, index, path, signature)
+
+
+class Arrived(NamedTuple):
+    """The headers of a Kafka record, read but for the path.
+
+    ``batch_path`` is its text, ``proof`` lines 4 to 8 of an entry, ``batch_signature`` 64 bytes; the rest
+    as in :class:`SignedStatement`.
+    """
+
+    statement: bytes
+    batch_size: int
+    batch_index: int
+    batch_path: bytes
+    batch_signature: bytes
+    key_id: str
+    proof: bytes
 
 
 def from_kafka(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> SignedStatement:
@@ -99,6 +130,17 @@ def from_kafka(headers: Iterable[tuple[str, bytes | None]], value: bytes | None)
     Unknown headers are ignored. Raises FormatError ``header-missing``, ``header-duplicate``, ``header-malformed`` or
     ``path-invalid``; a record without a value is ``body-absent``.
     """
+    found = read_headers(headers)
+    if value is None:
+        raise FormatError("body-absent", "The record has no value.")
+    path = parse_path(found.batch_index, found.batch_size, found.batch_path)
+    return SignedStatement(
+        found.statement, value, found.batch_size, found.batch_index, path, found.batch_signature, found.key_id
+    )
+
+
+def read_headers(headers: Iterable[tuple[str, bytes | None]]) -> Arrived:
+    """The seven headers, each once. Raises as :func:`from_kafka`; the path's text is not looked at."""
     found: dict[str, bytes] = {}
     for count, (name, content) in enumerate(headers):
         if count >= MAX_HEADERS:
@@ -111,27 +153,21 @@ def from_kafka(headers: Iterable[tuple[str, bytes | None]], value: bytes | None)
     if len(found) != len(INGRESS_HEADERS):
         missing = next(name for name in INGRESS_HEADERS if name not in found)
         raise FormatError("header-missing", "The header is absent.", where=missing)
-    if value is None:
-        raise FormatError("body-absent", "The record has no value.")
-    return _from_headers(found, value)
-
-
-def _from_headers(found: dict[str, bytes], value: bytes) -> SignedStatement:
-    content_type = found["content-type"]
+    content_type, statement = found["content-type"], found["statement"]
     # The canonical spelling is compared first: it is what every node of ours sends.
     if content_type != CONTENT_TYPE and not _CONTENT_TYPE.fullmatch(content_type):
         raise FormatError("header-malformed", "The content type is not CloudEvents JSON.", where="content-type")
-    statement = found["statement"]
     if not 0 < len(statement) <= MAX_STATEMENT:
         raise FormatError("header-malformed", f"A statement has 1 to {MAX_STATEMENT} bytes.", where="statement")
-    size, index, path = parse_place(
-        found["batch-size"], found["batch-index"], found["batch-path"], code="header-malformed"
-    )
-    signature = parse_hex(found["batch-signature"], SIGNATURE_SIZE, "header-malformed", "batch-signature")
-    key = found["key-id"]
+    size_text, index_text = found["batch-size"], found["batch-index"]
+    size, index = parse_place(size_text, index_text, code="header-malformed")
+    signature_text = found["batch-signature"]
+    signature = parse_hex(signature_text, SIGNATURE_SIZE, "header-malformed", "batch-signature")
+    key, path = found["key-id"], found["batch-path"]
     if not _KEY_ID.fullmatch(key):
         raise FormatError("header-malformed", "A key id is 16 lower-case hex digits.", where="key-id")
-    return SignedStatement(statement, value, size, index, path, signature, key.decode("ascii"))
+    proof = proof_lines(key, size_text, index_text, path, signature_text)
+    return Arrived(statement, size, index, path, signature, key.decode("ascii"), proof)
 
 
 def batch_root(statement: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:

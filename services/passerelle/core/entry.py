@@ -9,13 +9,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from passerelle.core.batch import MAX_BATCH, SignedStatement, parse_place, path_length, verify_place
+from passerelle.core.batch import MAX_BATCH, SignedStatement, parse_path, parse_place, path_length, verify_place
 from passerelle.core.errors import FormatError, SignatureInvalid
 from passerelle.core.lines import hashes_text, parse_hex, parse_number
 from passerelle.core.signature import SIGNATURE_SIZE, key_id
 from passerelle.core.statement import MAX_STATEMENT, Statement, parse_statement
 
 ENTRY_TITLE: Final = "passerelle.entry/v1"
+_TITLE: Final = ENTRY_TITLE.encode()
 ACCEPTED: Final = "accepted"
 REFUSED_PREFIX: Final = "refused "
 MAX_TIME: Final = 10**15 - 1
@@ -101,6 +102,16 @@ class Entry:
         return head.encode("ascii") + self.statement
 
 
+def entry_bytes(accepted_at: int, outcome: str, proof: bytes, statement: bytes) -> bytes:
+    """The sixteen lines from parts that were checked; ``proof`` as in :class:`passerelle.core.batch.Arrived`.
+
+    The same bytes as :meth:`Entry.encode` gives. Raises FormatError ``entry-malformed`` for the time or the outcome.
+    """
+    if not 0 <= accepted_at <= MAX_TIME or (outcome != ACCEPTED and not _OUTCOME.fullmatch(outcome)):
+        raise FormatError("entry-malformed", "The time or the outcome does not have its form.")
+    return b"%b\n%d\n%b\n%b%b" % (_TITLE, accepted_at, outcome.encode("ascii"), proof, statement)
+
+
 def parse_entry(data: bytes) -> Entry:
     """The entry of these bytes. Raises FormatError ``entry-malformed``, ``path-invalid`` or ``statement-malformed``."""
     lines = data.split(b"\n", _HEAD_LINES)
@@ -112,7 +123,8 @@ def parse_entry(data: bytes) -> Entry:
         raise FormatError("entry-malformed", "Neither accepted nor refused with a code.", where="outcome")
     if not _KEY_ID.fullmatch(key):
         raise FormatError("entry-malformed", "A key id is 16 lower-case hex digits.", where="key id")
-    batch_size, batch_index, batch_path = parse_place(size, index, path, code="entry-malformed")
+    batch_size, batch_index = parse_place(size, index, code="entry-malformed")
+    batch_path = parse_path(batch_index, batch_size, path, code="entry-malformed")
     parse_statement(statement)
     return Entry(
         parse_number(accepted_at, "entry-malformed", "accepted_at", MAX_TIME),

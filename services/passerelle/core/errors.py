@@ -213,15 +213,21 @@ checkpoint-forked | loss | Two roots for one size | Deux racines pour une taille
 checkpoint-behind | state | Checkpoint behind | Point de contrôle en retard | The checkpoint does not cover the entry yet. | Wait for the next checkpoint.
 checkpoint-not-ready | away | No checkpoint yet | Aucun point de contrôle | The log has not signed a checkpoint yet. | Wait a moment.
 checkpoint-shrunk | loss | Log shrank | Journal raccourci | A later checkpoint is smaller than an earlier one. | Keep both and report it.
+checkpoint-inconsistent | loss | Log rewritten | Journal réécrit | A later checkpoint does not extend an earlier one. | Keep both and tell every member: the log changed its past.
 cosignature-malformed | invalid | Cosignature malformed | Cosignature mal formée | A witness signature is not in C2SP form. | Fetch the checkpoint again.
 cosignature-invalid | invalid | Cosignature invalid | Cosignature invalide | A witness signature does not verify. | Report it to the witness.
+cosignature-untimely | invalid | Cosignature at another time | Cosignature hors du temps | The time of a witness signature is not near now, or before its checkpoint. | Set the witness's clock and cosign the latest checkpoint.
+cosignature-late | state | Cosignature too late | Cosignature tardive | Enough newer checkpoints are cosigned already. | Cosign the latest checkpoint.
 witness-quorum-missing | state | Not enough witnesses | Témoins insuffisants | Fewer witnesses cosigned than the policy asks. | Wait for cosignatures or fetch a later checkpoint.
 witness-policy-malformed | invalid | Witness policy malformed | Politique de témoins mal formée | The witness policy cannot be read. | Correct the policy file.
 witness-conflict | stale | Witness saw another size | Taille connue du témoin différente | The witness's last size is not the one that the request starts from. | Ask again from the size that it answered.
+witness-key-unknown | forbidden | Not a witness key | Pas une clé de témoin | The registry lists no such key of the caller for the use witness. | Let the operator list it: passerelle operator keys MEMBER --add-witness FILE.
 tile-malformed | invalid | Tile malformed | Tuile mal formée | The tile is not whole hashes or entries. | Fetch it again.
 tile-absent | absent | Tile absent | Tuile absente | The tile is beyond the log, or not there yet. | Ask for a tile of the latest checkpoint.
 tile-address-malformed | invalid | Tile address malformed | Adresse de tuile mal formée | The path is not a C2SP tile path. | Use /tile/<level>/<index>[.p/<width>].
 tile-hash-mismatch | loss | Tile does not fit its tree | Tuile incohérente | A tile's hash is not the one of the level above. | Do not trust it; report it.
+evidence-malformed | invalid | Evidence file malformed | Fichier de preuve mal formé | The evidence file is not in its form. | Get the file again from the node that wrote it.
+evidence-unproven | state | Evidence proves nothing | Preuve non concluante | The two checkpoints and the hashes do not contradict each other. | Do not accuse anybody with this file.
 receipt-malformed | invalid | Receipt file malformed | Reçu mal formé | The receipt file is not in its form. | Get the file again from the issuer.
 receipt-refused | state | Receipt of a refused entry | Reçu d'une entrée refusée | The entry was logged as refused: it proves no award. | Ask the issuer.
 release-file-malformed | invalid | Release file malformed | Fichier d'autorisation mal formé | The release file is not in its form. | Get the file again from the issuer.
@@ -272,7 +278,11 @@ disk-full | limit | Disk full | Disque plein | There is no room to write. | Free
 clock-behind | state | Clock behind the log | Horloge en retard | The clock is more than 5 seconds behind the last entry. | Set the clock.
 ledger-diverged | loss | Ledger and feed differ | Registre et flux divergents | The database, the feed and the checkpoints do not agree. | Stop; keep all three; run passerelle ledger check.
 feed-gap | loss | Gap in the feed | Trou dans le flux | An index is missing on the feed. | Fetch the missing entries from the log.
+archive-malformed | invalid | Archive not usable | Archive inutilisable | A file of an archive is missing, cut, in another place or not what it must be. | Take the archive again from its source; nothing was imported.
+archive-incomplete | state | Archive without private part | Archive sans partie privée | The archive holds public bodies only, so that no ledger can go on from it. | Export with --with-party-bodies, or verify it with --verify.
+database-not-empty | exists | Database not empty | Base de données non vide | The database holds a log already. | Import into a new database.
 refill-waiting | away | Refill waits for bodies | Remplissage en attente | A body past retention was asked of its sender. | Wait until the sender answers.
+verifier-lost | away | Signature checker lost | Vérificateur de signatures perdu | A process that checks signatures ended before it answered. | Nothing to do: it is started anew and the records are read again.
 service-stopping | away | Service is stopping | Service en arrêt | The service is shutting down. | Try again at another instance.
 service-unavailable | away | Service not available | Service indisponible | The service cannot answer now. | Try again later.
 queue-full | limit | Queue full | File pleine | A bounded queue is full. | Wait, then try again.

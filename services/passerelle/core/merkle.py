@@ -214,12 +214,20 @@ def verify_consistency(size1: int, root1: bytes, size2: int, root2: bytes, path:
     _walk_consistency(size1, root1, size2, root2, path)
 
 
-def _walk_consistency(size1: int, root1: bytes, size2: int, root2: bytes, path: Sequence[bytes]) -> None:
-    """Rebuild both roots from a consistency path, for 0 < size1 < size2."""
-    if not path:
-        raise _path_length("path")
-    # A first tree whose size is a power of two is one whole subtree: its root starts the walk and is not in the path.
-    hashes = (root1, *path) if size1 & (size1 - 1) == 0 else tuple(path)
+def consistency_roots(size1: int, size2: int, hashes: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The roots of the first and of the second tree to which `hashes` lead, for 0 < size1 < size2.
+
+    `hashes` is the consistency path with the subtree that the walk begins at always first: for a `size1` that is a
+    power of two, where the path leaves it out, that is the first tree's own root. Both roots follow from `hashes`
+    alone, so whoever knows the second root learns what the first one must have been. Raises ProofError
+    `proof-size-invalid` or `proof-malformed`.
+    """
+    require_size(size2)
+    if not 0 < size1 < size2:
+        raise ProofError("proof-size-invalid", "The first tree is not a part of the second.", where="size1")
+    _require_hashes(hashes, "hashes")
+    if not hashes:
+        raise _path_length("hashes")
     node, last = size1 - 1, size2 - 1
     while node & 1:
         node >>= 1
@@ -240,6 +248,15 @@ def _walk_consistency(size1: int, root1: bytes, size2: int, root2: bytes, path: 
         last >>= 1
     if last != 0:
         raise _path_length("path")
+    return old, new
+
+
+def _walk_consistency(size1: int, root1: bytes, size2: int, root2: bytes, path: Sequence[bytes]) -> None:
+    """Rebuild both roots from a consistency path, for 0 < size1 < size2."""
+    if not path:
+        raise _path_length("path")
+    # A first tree whose size is a power of two is one whole subtree: its root starts the walk and is not in the path.
+    old, new = consistency_roots(size1, size2, (root1, *path) if size1 & (size1 - 1) == 0 else path)
     if old != root1:
         raise _inconsistent("root1")
     if new != root2:

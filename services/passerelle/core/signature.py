@@ -7,7 +7,7 @@ signatures. libsodium's check is strict: it refuses small-order and non-canonica
 from __future__ import annotations
 
 import hashlib
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
@@ -81,6 +81,14 @@ class SeedSigner:
     def sign(self, message: bytes) -> bytes:
         """Signature of ``message``, 64 bytes."""
         return crypto_sign(message, self._secret)[:SIGNATURE_SIZE]
+
+
+class SignedMessage(NamedTuple):
+    """What :func:`verify` takes: raw public key (32 bytes), message, signature (64 bytes)."""
+
+    public_key: bytes
+    message: bytes
+    signature: bytes
 
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:

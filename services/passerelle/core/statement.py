@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from passerelle.core.errors import FormatError
 from passerelle.core.lines import HASH, MAX_NUMBER, POSITIVE
@@ -52,8 +51,7 @@ _STATEMENT: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """One place of one stream: ``prev`` and ``body_sha256`` are 32 bytes, ``sequence`` is 1 to 2^63 - 1."""
 
     network: str

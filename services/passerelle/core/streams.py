@@ -6,14 +6,13 @@ Pure decision; the caller verified signature and body first. Source: contracts/f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from passerelle.core.statement import ZERO, Statement
 
 
-@dataclass(frozen=True, slots=True)
-class StreamHead:
+class StreamHead(NamedTuple):
     """Last spent number of a stream (0: none yet) and the SHA-256 of the statement there (zeros at 0)."""
 
     sequence: int = 0
@@ -35,8 +34,7 @@ class Place(StrEnum):
     """The number is spent, and the caller must first find which statement spent it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """The decision, and the number it is about: the first missing one for GAP, else the statement's own."""
 
     place: Place

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
+class Thing(NamedTuple):
     """The state of one thing after the log entry ``changed``.
 
     ``version`` counts accepted changes from 1, ``owner`` is the member whose accepted event created it, ``created`` and
@@ -34,8 +33,7 @@ class Thing:
         return f"{self.kind}:{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(NamedTuple):
     """``dependent`` (a thing's key) rests on ``on`` (a thing's key); ``member`` is told when ``on`` changes."""
 
     on: str
@@ -53,8 +51,7 @@ class Notice:
     affects: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
+class Effects(NamedTuple):
     """What an accepted event changes.
 
     ``things`` are the new states; ``dependencies`` new edges; ``undepend`` keys of dependents whose edges end;

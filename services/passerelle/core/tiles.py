@@ -245,6 +245,17 @@ def consistency_path_at(size1: int, size2: int, read: ReadTile) -> Path:
     return tuple(subtree_root(lo, hi, whole) for lo, hi in consistency_ranges(size1, size2))
 
 
+def consistency_hashes_at(size1: int, size2: int, read: ReadTile) -> Path:
+    """What `merkle.consistency_roots` asks for, from the tiles of `size2`: as `consistency_path_at`, for
+    0 < size1 < size2, with the subtree that the walk begins at always first.
+    """
+    whole = _whole_subtrees(size2, read)
+    ranges = consistency_ranges(size1, size2)
+    if size1 & (size1 - 1) == 0:
+        ranges.insert(0, (0, size1))
+    return tuple(subtree_root(lo, hi, whole) for lo, hi in ranges)
+
+
 def _whole_subtrees(size: int, read: ReadTile) -> Callable[[int, int], bytes]:
     """Give `whole(height, index)` over the tiles of `size`, keeping each tile for as long as one answer is made."""
     held: dict[tuple[int, int], bytes] = {}

@@ -28,8 +28,13 @@ class LedgerConfig(ServiceConfig):
     """How long the lease holds without renewal."""
     reference_wait_s: Annotated[float, Field(gt=0, le=600)] = 60
     """How long an event waits for a thing of another stream; the network promises 60."""
-    verify_threads: Annotated[int, Field(ge=1, le=16)] = 2
+    verify_processes: Annotated[int, Field(ge=1, le=16)] = 2
+    """Processes that check signatures, started when many come at once."""
     things_cached: Annotated[int, Field(ge=1000, le=10_000_000)] = 100_000
     """Most things of the read model that are kept in memory between commits."""
     replication: Annotated[int, Field(ge=1, le=5)] = 1
     """Replicas of the topics that the ledger creates."""
+    accept_missing_bodies: bool = False
+    """A refill from the feed keeps accepted entries whose bodies are past retention without their effects, instead of
+    waiting for their senders. For one start, after the operator has decided it.
+    """

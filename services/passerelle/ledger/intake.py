@@ -31,6 +31,7 @@ class Intake:
         self._member_items: list[Item] = []
         self._items: list[Item] = []
         self._offsets: dict[Place, int] = {}
+        self._under_way = 0
         self._some = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -40,19 +41,45 @@ class Intake:
         return len(self._member_items) + len(self._items)
 
     async def fill(self, registry: Callable[[], Registry]) -> None:
-        """Fetch and prepare for ever; ends by an error or when it is cancelled. Raises as :class:`Ingress`."""
-        while True:
-            await self._room.wait()
-            records = await self._ingress.fetch(min(CHUNK, self._maximum - self._count), wait_s=POLL_S)
-            if not records:
-                continue
-            batch = await self._preparer.prepare(records, registry(), self._clock.now_ms())
-            for item in batch.items:
-                (self._member_items if item.raw.topic == _MEMBER else self._items).append(item)
-            self._offsets.update(batch.offsets)
-            self._some.set()
-            if self._count >= self._maximum:
-                self._room.clear()
+        """Fetch and prepare for ever; ends by an error or when it is cancelled.
+
+        While the signatures of one fetch are checked elsewhere, the next one is fetched and read. Raises as
+        :class:`Ingress`, Unavailable ``verifier-lost``.
+        """
+        checking: asyncio.Task[None] | None = None
+        try:
+            while True:
+                await self._room.wait()
+                # What is being checked has its room already.
+                room = self._maximum - self._count - self._under_way
+                if room <= 0:
+                    assert checking is not None
+                    await checking
+                    continue
+                records = await self._ingress.fetch(min(CHUNK, room), wait_s=POLL_S)
+                items = await self._preparer.read(records, registry()) if records else []
+                if checking is not None:
+                    await checking
+                    checking = None
+                if records:
+                    self._under_way = len(items)
+                    checking = asyncio.create_task(self._check(items, registry()))
+        finally:
+            if checking is not None:
+                checking.cancel()
+                await asyncio.wait({checking})
+
+    async def _check(self, items: list[Item], registry: Registry) -> None:
+        """The end of the preparation; the items then stand in the batch."""
+        await self._preparer.check(items, registry, self._clock.now_ms())
+        for item in items:
+            raw = item.raw
+            (self._member_items if raw.topic == _MEMBER else self._items).append(item)
+            self._offsets[(raw.topic, raw.partition)] = raw.offset + 1
+        self._under_way = 0
+        self._some.set()
+        if self._count >= self._maximum:
+            self._room.clear()
 
     async def take(self, wait_s: float) -> Batch:
         """What was collected, member events first; empty after ``wait_s`` seconds without a record.

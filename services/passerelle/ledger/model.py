@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from passerelle.core.batch import SignedStatement
+from passerelle.core.batch import Arrived, SignedStatement, batch_message, from_kafka
+from passerelle.core.batchtree import BatchTree
 from passerelle.core.errors import Refused
 from passerelle.core.registry import Registry
 from passerelle.core.statement import Statement
@@ -50,23 +51,36 @@ class RawRecord(NamedTuple):
 class Prepared:
     """A record whose form, hashes and signature were checked; decided by the sequencer.
 
-    ``checked``: the signature verified under the key of ``signed.key_id``; False while that key is unknown.
-    ``event`` is the body as read, ``refusal`` why it could not be; both are None before the body was read.
-    ``judged_at`` is the instant that the body's time was compared with; ``needs`` the keys of things that the decision
-    will read.
+    ``tree`` and ``root``: the batch that the path leads to. ``checked``: the batch's signature verified under the key
+    of ``arrived.key_id``; False while that key is unknown. ``event`` is the body as read, ``refusal`` why it could not
+    be; both are None before the body was read. ``judged_at`` is the instant that the body's time was compared with;
+    ``needs`` the keys of things that the decision will read.
     """
 
     raw: RawRecord
-    signed: SignedStatement
+    arrived: Arrived
+    body: bytes
     statement: Statement
     stream: StreamId
     digest: bytes
-    message: bytes
+    root: bytes
+    tree: BatchTree | None
     checked: bool = False
     event: Event | None = None
     refusal: Refused | None = None
     judged_at: int = 0
     needs: frozenset[str] = frozenset()
+
+    @property
+    def message(self) -> bytes:
+        """What the batch's signature signs."""
+        statement = self.statement
+        return batch_message(statement.network, statement.member, self.arrived.batch_size, self.root)
+
+    @property
+    def signed(self) -> SignedStatement:
+        """The event as it travels, path and all; read anew from the record."""
+        return from_kafka(self.raw.headers, self.raw.value)
 
 
 @dataclass(slots=True)

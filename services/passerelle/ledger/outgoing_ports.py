@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from passerelle.core.merkle import EMPTY_ROOT
 
 Header = tuple[str, bytes]
+READ_MAX: Final = 4_000
+"""Rows in one read."""
+BYTES_MAX: Final = 8 * 1024 * 1024
+"""Bytes of bodies and values in one read, beyond its first row."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FeedRow:
     """One entry as the public feed carries it. ``body`` is the public, accepted body, else empty."""
 
@@ -77,7 +81,7 @@ class Positions:
     registry: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     """One Kafka record to be written to partition 0 of its topic."""
 
@@ -143,6 +147,10 @@ class OutgoingStore(Protocol):
 
     async def expire(self, now_ms: int) -> int:
         """Delete inbox records and refused bodies that are past their time; returns how many rows went."""
+        ...
+
+    async def close(self) -> None:
+        """Release what is held; may be called twice."""
         ...
 
 

@@ -9,7 +9,7 @@ import orjson
 
 from passerelle.core.batch import SignedStatement
 from passerelle.core.decide import Accepted, Rejected
-from passerelle.core.entry import ACCEPTED, Entry, refused
+from passerelle.core.entry import ACCEPTED, entry_bytes, refused
 from passerelle.core.errors import code_info
 from passerelle.core.merkle import Frontier, leaf_hashes
 from passerelle.core.registry import Registry
@@ -76,7 +76,9 @@ class PlanBuilder:
         index = plan.size
         plan.size = index + 1
         code = verdict.code if isinstance(verdict, Rejected) else None
-        entry = Entry.of(plan.accepted_at, ACCEPTED if code is None else refused(code), item.signed).encode()
+        arrived = item.arrived
+        outcome = ACCEPTED if code is None else refused(code)
+        entry = entry_bytes(plan.accepted_at, outcome, arrived.proof, arrived.statement)
         self._leaves.append(entry)
         told = None
         if isinstance(verdict, Rejected):
@@ -104,14 +106,14 @@ class PlanBuilder:
         if isinstance(verdict, Accepted):
             self._keep_body(item, index, verdict.effects)
         else:
-            plan.refused_bodies.append((index, member, subject, plan.accepted_at, item.signed.body))
+            plan.refused_bodies.append((index, member, subject, plan.accepted_at, item.body))
         self._count(member, family, kind or "", accepted=code is None)
         spent = Spent(item.digest, index, code, told)
         self.receipt(member, family, sequence, spent)
         return spent
 
     def _keep_body(self, item: Prepared, index: int, effects: Effects) -> None:
-        plan, statement, body = self.plan, item.statement, item.signed.body
+        plan, statement, body = self.plan, item.statement, item.body
         if statement.visibility == PUBLIC:
             plan.public_bodies.append((index, statement.body_sha256, body))
             return

@@ -45,7 +45,7 @@ class Store(Protocol):
         """Everything held in memory, in one snapshot. Raises Fatal, Unavailable."""
 
     async def answer(self, needs: Needs) -> Loaded:
-        """The rows asked for, as committed. Raises Unavailable."""
+        """The rows asked for, as committed; may be asked while a commit is on its way. Raises Unavailable."""
 
     async def commit(self, plan: CommitPlan) -> None:
         """Write the plan whole or not at all; its first statement is the head's compare-and-swap.
@@ -107,8 +107,18 @@ class Outgoing(Part, Checkpoints, Protocol):
     exists before any row for it is committed. Records stay below 1 MiB.
     """
 
-    def wake(self, size: int) -> None:
-        """Called after each commit with the log's size; returns at once. A hint only: positions decide."""
+    async def refill(self, store: Store) -> int:
+        """Fill the database again from the feed where it is behind what was promised; how many entries that were.
+
+        Called once, when the lease is held, before the state is loaded for good. Raises Fatal ``ledger-diverged``,
+        Unavailable ``refill-waiting`` and those of servers.
+        """
+
+    def wake(self, size: int, plan: CommitPlan | None) -> None:
+        """Called after each commit with the log's size and what was committed; returns at once.
+
+        A hint only: positions decide, and what the plan tells can be read from the database too.
+        """
 
 
 class Live(Protocol):

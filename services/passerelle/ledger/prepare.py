@@ -1,70 +1,78 @@
-"""From a Kafka record to an event that can be decided: form, hashes, signature, body. Batched, in threads.
+"""From a Kafka record to an event that can be decided: form, hashes, signature, body.
 
-Nothing here changes state. What fails is nobody's (:class:`Unverified`), except the body: a body that is what its
-member signed and yet cannot be read is refused, logged and answered, so its refusal travels in :class:`Prepared`.
+Nothing here changes the ledger's state. What fails is nobody's (:class:`Unverified`), except the body: a body that is
+what its member signed and yet cannot be read is refused, logged and answered, so its refusal travels in
+:class:`Prepared`.
+
+Records are prepared together, in three steps: form and hashes of all, then the signatures that are not known yet
+(one for a whole batch), then the bodies. :class:`Preparer` lets the event loop run between slices of a step.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
-from passerelle.core.batch import batch_message, batch_root, from_kafka
+from passerelle.core.batch import read_headers
+from passerelle.core.batchtree import BatchTree
 from passerelle.core.decide import first_needs
 from passerelle.core.errors import FormatError, Refused, SignatureInvalid
+from passerelle.core.merkle import leaf_hash
 from passerelle.core.registry import Registry
-from passerelle.core.signature import verify
+from passerelle.core.signature import SignedMessage, verify
 from passerelle.core.statement import FAMILIES, digest, parse_statement
 from passerelle.events.codec import parse_event
 from passerelle.events.topics import ingress_topic
 from passerelle.ledger.model import Batch, Item, Prepared, RawRecord, Unverified
+from passerelle.ledger.verifying import VerifyPool
 from passerelle.runtime.clock import as_datetime
 
-CACHE_SIZE: Final = 8192
-"""Batch signatures remembered as good: at most some 3 MB."""
+TREES: Final = 64
+"""Batches whose trees are remembered: at most some 0.4 MB each. Events of one batch arrive close together."""
+SLICE: Final = 50
+"""Records between two looks at the event loop: some 3 ms."""
 _TOPIC_OF: Final = {family: ingress_topic(family) for family in FAMILIES}
-_SMALL: Final = 24  # records; below it threads cost more than they give
+
+_T = TypeVar("_T")
+TreeId = tuple[str, str, int, bytes]
+"""(key id, member, size, signature)."""
 
 
-class Verifier:
-    """Ed25519 checks that remember good batch signatures, so that one check serves a batch. Safe in threads."""
+class Trees:
+    """The trees of the latest batches, by what they were signed with; the one unused for longest goes first."""
 
-    __slots__ = ("_good", "_lock", "_size")
+    __slots__ = ("_maximum", "_trees")
 
-    def __init__(self, size: int = CACHE_SIZE) -> None:
-        self._size = size
-        self._good: dict[tuple[bytes, bytes, bytes], None] = {}
-        self._lock = threading.Lock()
+    def __init__(self, maximum: int = TREES) -> None:
+        self._maximum = maximum
+        self._trees: dict[TreeId, BatchTree] = {}
 
-    def good(self, public_key: bytes, message: bytes, signature: bytes, batch_size: int) -> bool:
-        """Whether the signature verifies. Failures are never remembered: they would push out what is good."""
-        if batch_size == 1:
-            return verify(public_key, message, signature)
-        known = (public_key, signature, message)
-        if known in self._good:
-            return True
-        if not verify(public_key, message, signature):
-            return False
-        with self._lock:
-            while len(self._good) >= self._size:
-                del self._good[next(iter(self._good))]
-            self._good[known] = None
-        return True
+    def of(self, key: TreeId) -> BatchTree:
+        """The tree of a batch, a new one where it is not remembered."""
+        tree = self._trees.pop(key, None)
+        if tree is None:
+            tree = BatchTree(key[2])
+            while len(self._trees) >= self._maximum:
+                del self._trees[next(iter(self._trees))]
+        self._trees[key] = tree
+        return tree
+
+    def drop(self, tree: BatchTree) -> None:
+        """Forget a tree whose root was not signed: it must not stand in the way of the true one."""
+        self._trees = {key: held for key, held in self._trees.items() if held is not tree}
 
 
-def prepare_one(
-    raw: RawRecord, registry: Registry, verifier: Verifier, now_ms: int, now: dt.datetime | None = None
-) -> Item:
-    """Check one record at ``now_ms``. An unknown key is not the end: a member event before it may still list it."""
+def read_form(raw: RawRecord, registry: Registry, trees: Trees) -> Item:
+    """Check all that needs no key."""
     member = ""
     try:
-        signed = from_kafka(raw.headers, raw.value)
-        statement = parse_statement(signed.statement)
+        arrived = read_headers(raw.headers)
+        if raw.value is None:
+            raise FormatError("body-absent", "The record has no value.")
+        statement = parse_statement(arrived.statement)
         member = statement.member
         if statement.network != registry.network:
             return Unverified(raw, "network-mismatch", member)
@@ -72,34 +80,87 @@ def prepare_one(
             return Unverified(raw, "kafka-key-mismatch", member)
         if raw.topic != _TOPIC_OF[statement.family]:
             return Unverified(raw, "topic-mismatch", member)
-        if digest(signed.body) != statement.body_sha256:
+        if digest(raw.value) != statement.body_sha256:
             return Unverified(raw, "body-hash-mismatch", member)
-        root = batch_root(signed.statement, signed.batch_index, signed.batch_size, signed.batch_path)
+        size, tree = arrived.batch_size, None
+        if size == 1:
+            if arrived.batch_path:
+                raise FormatError("path-invalid", "A batch of one has no path.", where="batch-path")
+            root = leaf_hash(arrived.statement)
+        else:
+            tree = trees.of((arrived.key_id, member, size, arrived.batch_signature))
+            root = tree.climb(arrived.batch_index, arrived.statement, arrived.batch_path)
     except (FormatError, SignatureInvalid) as error:
         return Unverified(raw, error.code, member)
-    message = batch_message(statement.network, member, signed.batch_size, root)
-    item = Prepared(raw, signed, statement, (member, statement.family), digest(signed.statement), message)
-    wrong = check_signature(item, registry, verifier)
-    if wrong is not None:
-        return Unverified(raw, wrong, member)
-    if item.checked:
-        read_body(item, now_ms, now)
-    return item
+    if tree is not None and root != tree.root:
+        tree = None
+    stream = (member, statement.family)
+    return Prepared(raw, arrived, raw.value, statement, stream, digest(arrived.statement), root, tree)
 
 
-def check_signature(item: Prepared, registry: Registry, verifier: Verifier) -> str | None:
-    """Verify the batch signature where the key is known; the code of what is wrong, or None."""
-    found = registry.key_for(item.signed.key_id)
-    if found is None:
-        return None
-    owner, key = found
-    if owner != item.statement.member:
-        return "key-of-other-member"
-    signed = item.signed
-    if not verifier.good(key.public_key, item.message, signed.batch_signature, signed.batch_size):
-        return "signature-invalid"
-    item.checked = True
-    return None
+@dataclass(slots=True)
+class _Check:
+    """One signature and the items, by their place, that stand or fall with it."""
+
+    signed: SignedMessage
+    tree: BatchTree | None
+    places: list[int]
+
+
+def pending(items: list[Item], registry: Registry) -> list[_Check]:
+    """The signatures to check; items of a batch that is trusted are marked, those of a foreign key made unverified.
+
+    An unknown key is not the end: a member event before it may still list it.
+    """
+    checks: list[_Check] = []
+    of_tree: dict[int, _Check] = {}
+    for place, item in enumerate(items):
+        if isinstance(item, Unverified) or item.checked:
+            continue
+        found = registry.key_for(item.arrived.key_id)
+        if found is None:
+            continue
+        owner, key = found
+        tree = item.tree
+        if owner != item.statement.member:
+            items[place] = Unverified(item.raw, "key-of-other-member", item.statement.member)
+        elif tree is not None and tree.trusted:
+            item.checked = True
+        elif tree is not None and id(tree) in of_tree:
+            of_tree[id(tree)].places.append(place)
+        else:
+            signed = SignedMessage(key.public_key, item.message, item.arrived.batch_signature)
+            check = _Check(signed, tree, [place])
+            checks.append(check)
+            if tree is not None:
+                of_tree[id(tree)] = check
+    return checks
+
+
+def settle(items: list[Item], checks: Sequence[_Check], good: Sequence[bool], trees: Trees) -> None:
+    """Take the outcomes of the checks in."""
+    for check, fine in zip(checks, good, strict=True):
+        if check.tree is not None:
+            check.tree.trusted = fine
+            if not fine:
+                trees.drop(check.tree)
+        for place in check.places:
+            item = items[place]
+            assert isinstance(item, Prepared)
+            if fine:
+                item.checked = True
+            else:
+                items[place] = Unverified(item.raw, "signature-invalid", item.statement.member)
+
+
+def check_late(item: Prepared, registry: Registry, trees: Trees) -> Unverified | None:
+    """Check an item whose key was unknown when it was prepared; None where it is good."""
+    items: list[Item] = [item]
+    checks = pending(items, registry)
+    settle(items, checks, [verify(*check.signed) for check in checks], trees)
+    if isinstance(items[0], Unverified):
+        return items[0]
+    return None if item.checked else Unverified(item.raw, "key-unknown", item.statement.member)
 
 
 def read_body(item: Prepared, now_ms: int, now: dt.datetime | None = None) -> None:
@@ -112,7 +173,7 @@ def read_body(item: Prepared, now_ms: int, now: dt.datetime | None = None) -> No
     item.event, item.refusal = None, None
     try:
         event = parse_event(
-            item.signed.body,
+            item.body,
             member=statement.member,
             family=statement.family,
             visibility=statement.visibility,
@@ -128,41 +189,63 @@ def read_body(item: Prepared, now_ms: int, now: dt.datetime | None = None) -> No
 
 def restore(raw: RawRecord) -> Prepared:
     """A stored waiting event: it was verified before it was stored. Raises FormatError where the row was altered."""
-    signed = from_kafka(raw.headers, raw.value)
-    statement = parse_statement(signed.statement)
+    arrived = read_headers(raw.headers)
+    statement = parse_statement(arrived.statement)
     stream = (statement.member, statement.family)
-    return Prepared(raw, signed, statement, stream, digest(signed.statement), b"", checked=True)
+    return Prepared(
+        raw, arrived, raw.value or b"", statement, stream, digest(arrived.statement), b"", None, checked=True
+    )
+
+
+def prepare_all(records: Sequence[RawRecord], registry: Registry, trees: Trees, now_ms: int) -> list[Item]:
+    """The records prepared at ``now_ms``, in order, at once and in this thread."""
+    items = [read_form(raw, registry, trees) for raw in records]
+    checks = pending(items, registry)
+    settle(items, checks, [verify(*check.signed) for check in checks], trees)
+    now = as_datetime(now_ms)
+    for item in items:
+        if isinstance(item, Prepared) and item.checked:
+            read_body(item, now_ms, now)
+    return items
 
 
 class Preparer:
-    """Prepares batches in threads: libsodium and SHA-256 work outside the interpreter lock."""
+    """Prepares fetches of the running ledger; signatures are checked in processes of their own where there are many."""
 
-    def __init__(self, threads: int = 2) -> None:
-        self._threads = threads
-        self._verifier = Verifier()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="prepare")
-
-    @property
-    def verifier(self) -> Verifier:
-        """For events whose key became known only at their decision."""
-        return self._verifier
+    def __init__(self, processes: int = 2) -> None:
+        self._pool = VerifyPool(processes)
+        self.trees = Trees()
 
     async def prepare(self, records: Sequence[RawRecord], registry: Registry, now_ms: int) -> Batch:
-        """The batch of these records, in order."""
+        """The batch of these records, in order. Raises Unavailable ``verifier-lost``."""
         offsets = {(record.topic, record.partition): record.offset + 1 for record in records}
-        if len(records) <= _SMALL:
-            return Batch(self._chunk(records, registry, now_ms), offsets)
-        loop = asyncio.get_running_loop()
-        step = -(-len(records) // self._threads)
-        chunks = [records[start : start + step] for start in range(0, len(records), step)]
-        work = partial(self._chunk, registry=registry, now_ms=now_ms)
-        done = await asyncio.gather(*(loop.run_in_executor(self._pool, work, chunk) for chunk in chunks))
-        return Batch([item for chunk in done for item in chunk], offsets)
+        items = await self.read(records, registry)
+        await self.check(items, registry, now_ms)
+        return Batch(items, offsets)
 
-    def _chunk(self, records: Sequence[RawRecord], registry: Registry, now_ms: int) -> list[Item]:
-        now, verifier = as_datetime(now_ms), self._verifier
-        return [prepare_one(record, registry, verifier, now_ms, now) for record in records]
+    async def read(self, records: Sequence[RawRecord], registry: Registry) -> list[Item]:
+        """The first step: form and hashes."""
+        items: list[Item] = []
+        for part in _slices(records):
+            items += [read_form(raw, registry, self.trees) for raw in part]
+            await asyncio.sleep(0)
+        return items
 
-    def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    async def check(self, items: list[Item], registry: Registry, now_ms: int) -> None:
+        """Signatures and bodies of what was read; one call at a time. Raises Unavailable ``verifier-lost``."""
+        checks = pending(items, registry)
+        settle(items, checks, await self._pool.check([check.signed for check in checks]), self.trees)
+        now = as_datetime(now_ms)
+        for slice_of in _slices(items):
+            for item in slice_of:
+                if isinstance(item, Prepared) and item.checked:
+                    read_body(item, now_ms, now)
+            await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """End the processes."""
+        await self._pool.close()
+
+
+def _slices(items: Sequence[_T]) -> list[Sequence[_T]]:
+    return [items[start : start + SLICE] for start in range(0, len(items), SLICE)]

@@ -18,9 +18,12 @@ import structlog
 from passerelle.core.errors import Unavailable
 from passerelle.events.topics import CHECKPOINT, FEED, REFUSED, REGISTRY, SUMMARY, inbox_topic
 from passerelle.ledger.checkpoints import Checkpointer
+from passerelle.ledger.model import CommitPlan
 from passerelle.ledger.outgoing_metrics import FAILURES
 from passerelle.ledger.outgoing_metrics import FEED as FEED_POSITION
 from passerelle.ledger.outgoing_ports import (
+    BYTES_MAX,
+    READ_MAX,
     FeedRow,
     InboxRow,
     OutgoingStore,
@@ -29,6 +32,7 @@ from passerelle.ledger.outgoing_ports import (
     StoredCheckpoint,
     Topics,
 )
+from passerelle.ledger.recent import Recent
 from passerelle.runtime.clock import Clock
 
 _LOG = structlog.get_logger(__name__)
@@ -39,6 +43,8 @@ EXPIRE_EVERY_S: Final = 600.0
 BACKLOG_ROWS: Final = 500
 BACKLOG_BYTES: Final = 2 * 1024 * 1024
 """Rows or bytes in one bounded read that tell that more may wait behind it."""
+ASIDE_EVERY_S: Final = 0.2
+"""How often what few wait for is told: registry, summaries, refused records, checkpoint."""
 
 
 def feed_record(row: FeedRow) -> Record:
@@ -80,11 +86,15 @@ class Publisher:
         self._fixed_topics = False
         self._expire_at = clock.monotonic() + EXPIRE_EVERY_S
         self._size = 0
+        self._recent = Recent()
+        self._aside_at = 0.0
         self.failures = 0
 
-    def wake(self, size: int = 0) -> None:
-        """Something was committed; ``size`` is the log's size then, as far as it is known."""
+    def wake(self, size: int = 0, plan: CommitPlan | None = None) -> None:
+        """Something was committed: the log's size then and the plan, as far as they are known."""
         self._size = max(self._size, size)
+        if plan is not None:
+            self._recent.add(plan)
         self._woken.set()
 
     def health(self) -> dict[str, Any]:
@@ -105,6 +115,7 @@ class Publisher:
             stopping.cancel()
             await self._forget()
             await self._topics.close()
+            await self._store.close()
 
     async def _rest(self, pause: float, stopping: asyncio.Future[Any]) -> None:
         # After a failure the wake-ups of new commits must not shorten the back-off.
@@ -130,15 +141,24 @@ class Publisher:
             await self._forget()
             return pause
         self.failures = 0
-        return 0.0 if more else min(POLL_S, self._checkpointer.due_in() or POLL_S)
+        if more:
+            return 0.0
+        aside = self._aside_at - self._clock.monotonic()
+        return max(0.0, min(POLL_S, aside, self._checkpointer.due_in() or POLL_S))
 
     async def step(self) -> bool:
         """One pass over the whole chain; says whether a bounded read left something behind."""
         positions = await self._opened()
         more = await self._publish_feed(positions.feed)
-        positions = self._now()
-        more = await self._publish_registry(positions) or more
-        more = await self._publish_inboxes(positions.feed) or more
+        more = await self._publish_inboxes(self._now().feed) or more
+        if self._clock.monotonic() >= self._aside_at:
+            more = await self._publish_aside(self._now()) or more
+            self._aside_at = self._clock.monotonic() + ASIDE_EVERY_S
+        return more
+
+    async def _publish_aside(self, positions: Positions) -> bool:
+        """What need not follow each commit."""
+        more = await self._publish_registry(positions)
         more = await self._publish_summaries(positions.feed) or more
         more = await self._publish_refused() or more
         await self._checkpointer.step(positions.feed, self._publish_checkpoint)
@@ -176,7 +196,7 @@ class Publisher:
             return False
         position = rows[-1].index + 1
         backlog = len(rows) >= BACKLOG_ROWS or position < self._size
-        if backlog:
+        if backlog and not self._recent.rows(position, 1, 1):
             # There is a backlog: the next entries are read while these are on their way to the broker.
             self._ahead = _Ahead(position, asyncio.create_task(self._read_rows(position)))
         await self._topics.publish({FEED: [feed_record(row) for row in rows]})
@@ -194,7 +214,7 @@ class Publisher:
             rows = await ahead.rows
             if rows and ahead.start == start:
                 return rows
-        return await self._store.feed(start)
+        return self._recent.rows(start, READ_MAX, BYTES_MAX) or await self._store.feed(start)
 
     async def _publish_registry(self, positions: Positions) -> bool:
         """Members' records, after the entries that made them; the inbox of a new member is made before."""

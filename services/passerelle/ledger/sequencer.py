@@ -2,7 +2,9 @@
 
 Synchronous and pure: no clock, no IO, no chance. The caller passes in the batch and the instant, loads what
 :meth:`Sequencer.advance` asks for, and commits the plan that :meth:`Sequencer.finish` returns. The state in memory runs
-ahead of the database by the plan in hand: when its commit fails, this object is thrown away and made again.
+ahead of the database by the plan in hand, and by the one before while its commit is on its way: when a commit fails,
+this object is thrown away and made again. What is loaded for a plan while the one before is on its way may be things
+only; edges and spent numbers are loaded when it has arrived.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from passerelle.core.errors import Fatal
 from passerelle.core.merkle import Frontier
 from passerelle.core.registry import ADMITTED, KeyVerdict
 from passerelle.core.streams import Place, StreamHead, advance, place
+from passerelle.core.things import Thing
 from passerelle.ledger.judging import judge, rejected
 from passerelle.ledger.model import (
     Batch,
@@ -30,7 +33,7 @@ from passerelle.ledger.model import (
 )
 from passerelle.ledger.parking import Parking
 from passerelle.ledger.plan import PlanBuilder
-from passerelle.ledger.prepare import Verifier, check_signature, read_body, restore
+from passerelle.ledger.prepare import Trees, check_late, read_body, restore
 from passerelle.ledger.view import NotLoaded, PlanView, ThingCache
 from passerelle.runtime.clock import as_date
 
@@ -41,7 +44,7 @@ class Sequencer:
     """Stream heads, waiting events, registry and Merkle frontier of the one writer."""
 
     def __init__(
-        self, state: LedgerState, limits: Limits, *, verifier: Verifier | None = None, things_cached: int = 100_000
+        self, state: LedgerState, limits: Limits, *, trees: Trees | None = None, things_cached: int = 100_000
     ) -> None:
         """Take over a loaded state. Raises Fatal ``ledger-diverged`` where a stored waiting event is malformed."""
         self.registry = state.registry
@@ -51,8 +54,9 @@ class Sequencer:
         self.parking = Parking(limits)
         self._heads = state.streams
         self._inbox_numbers = state.inbox_numbers
-        self._verifier = verifier or Verifier()
+        self._trees = trees or Trees()
         self._cache = ThingCache(things_cached)
+        self._flying: dict[str, Thing] = {}
         self._restored: deque[StreamId] = deque()
         for row in sorted(state.waiting, key=lambda row: row.arrived_at):
             item = restore(row.raw)
@@ -72,7 +76,7 @@ class Sequencer:
         self._date = as_date(self.accepted_at)
         self._items = batch.items
         self._at = 0
-        self._view = PlanView(self._cache)
+        self._view = PlanView(self._cache, self._flying)
         self._spent: dict[SpentId, Spent | None] = {}
         self._ready: deque[StreamId] = self._restored
         self._restored = deque()
@@ -103,18 +107,27 @@ class Sequencer:
         for spent in needs.spent:
             self._spent.setdefault(spent, loaded.spent.get(spent))
 
-    def advance(self) -> Needs | None:
-        """Decide as far as possible; what must be loaded before going on, or None at the end of the batch."""
+    @property
+    def done(self) -> bool:
+        """Whether everything in hand is decided: :meth:`finish` may be called."""
+        return not (self._ready or self._needs or self._at < len(self._items))
+
+    def advance(self, most: int | None = None) -> Needs | None:
+        """Decide as far as possible; what must be loaded before going on, or None at the end of the batch.
+
+        None also after ``most`` items, so that the caller may look at other things: see :attr:`done`.
+        """
         if self._needs:
             needs, self._needs = self._needs, Needs()
             return needs
+        end = len(self._items) if most is None else min(len(self._items), self._at + most)
         try:
             while True:
                 # Events that wait go first: they came first.
                 while self._ready:
                     self._drain(self._ready[0])
                     self._ready.popleft()
-                if self._at >= len(self._items):
+                if self._at >= end:
                     return None
                 item = self._items[self._at]
                 if isinstance(item, Unverified):
@@ -134,6 +147,7 @@ class Sequencer:
             self._build.resend_from(stream, missing)
         plan = self._build.finish(self._view, self.frontier)
         self._cache.put(self._view.held())
+        self._flying = self._view.changed
         if plan.members:
             plan.registry = self.registry.snapshot()
         self.size = plan.size
@@ -144,10 +158,11 @@ class Sequencer:
     def _place(self, item: Prepared) -> None:
         if not item.checked:
             # The key was unknown when the record was prepared; a member event before it may have listed it.
-            wrong = self._check_late(item)
+            wrong = check_late(item, self.registry, self._trees)
             if wrong is not None:
-                self._build.unverified(Unverified(item.raw, wrong, item.statement.member))
+                self._build.unverified(wrong)
                 return
+            read_body(item, self.accepted_at)
         statement, stream = item.statement, item.stream
         head = self.head_of(stream)
         found = place(head, statement, item.digest, lambda spent: self._spent_at(stream, spent).digest)
@@ -171,13 +186,6 @@ class Sequencer:
         else:
             self._park(item)
 
-    def _check_late(self, item: Prepared) -> str | None:
-        wrong = check_signature(item, self.registry, self._verifier)
-        if wrong is None and item.checked:
-            read_body(item, self.accepted_at)
-            return None
-        return wrong or "key-unknown"
-
     def _spent_at(self, stream: StreamId, sequence: int) -> Spent:
         place_of = (*stream, sequence)
         if place_of not in self._spent:
@@ -193,7 +201,7 @@ class Sequencer:
         """Whether the key is the member's and valid at this position; else the record is nobody's."""
         statement = item.statement
         verdict = self.registry.key_valid(
-            statement.member, item.signed.key_id, self.accepted_at, statement.family, statement.sequence
+            statement.member, item.arrived.key_id, self.accepted_at, statement.family, statement.sequence
         )
         if verdict is KeyVerdict.VALID:
             return True

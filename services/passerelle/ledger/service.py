@@ -24,8 +24,10 @@ TICK_S: Final = 0.5
 CLOCK_ALARM_MS: Final = 5_000
 BACK_OFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Waits before beginning again after a server was away; the last one repeats."""
-IN_THREAD: Final = 64
-"""From this many events on the decisions are made in a thread, so that the event loop goes on serving."""
+SLICE: Final = 50
+"""Events decided between two looks at the event loop: some 2 ms."""
+Wake = Callable[[int, CommitPlan | None], None]
+"""Told the log's size after each commit, and the plan that was committed (None after a load)."""
 _LOG = structlog.get_logger(__name__)
 
 
@@ -38,12 +40,13 @@ class LedgerService:
         self._ingress = ingress
         self._inboxes = inboxes
         self._clock = clock
-        self._preparer = Preparer(config.verify_threads)
+        self._preparer = Preparer(config.verify_processes)
         self._limits = Limits(park_max=config.park_max, reference_wait_ms=int(config.reference_wait_s * 1000))
         self._sequencer: Sequencer | None = None
         self._head: Head | None = None
         self._registry: Registry | None = None
-        self._wake: Callable[[int], None] = lambda _size: None
+        self._wake: Wake = lambda _size, _plan: None
+        self._committing: asyncio.Task[None] | None = None
         self._loaded = False
         self._behind = False
         self._failures = 0
@@ -77,7 +80,7 @@ class LedgerService:
             "clock_behind": self._behind,
         }
 
-    async def start(self, *, checkpoints: Checkpoints | None = None, wake: Callable[[int], None] | None = None) -> None:
+    async def start(self, *, checkpoints: Checkpoints | None = None, wake: Wake | None = None) -> None:
         """Load, and hold the log against its newest public checkpoint. ``wake`` is called after each commit.
 
         Raises Fatal ``checkpoint-behind`` (the database lacks entries that were promised) or ``ledger-diverged`` (it
@@ -93,7 +96,7 @@ class LedgerService:
                 "checkpoint-behind",
                 f"the database holds {self.head.size} entries, a published checkpoint promises {promised.size}",
                 where="database",
-                fix="restore a newer backup of the database; nothing is signed or decided until then",
+                fix="start the ledger again: it fills its database from the feed; nothing is signed or decided until then",
             )
         if await self._store.root_at(promised.size) != promised.root:
             raise Fatal(
@@ -106,7 +109,7 @@ class LedgerService:
         self._loaded = False
         state = await self._store.load()
         self._sequencer = Sequencer(
-            state, self._limits, verifier=self._preparer.verifier, things_cached=self._config.things_cached
+            state, self._limits, trees=self._preparer.trees, things_cached=self._config.things_cached
         )
         self._head = state.head
         self._registry = from_snapshot(state.registry.snapshot())
@@ -115,7 +118,7 @@ class LedgerService:
         await self._ingress.open(state.offsets)
         self._loaded = True
         metrics.SIZE.set(state.head.size)
-        self._wake(state.head.size)
+        self._wake(state.head.size, None)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop``. Servers that are away are waited for; raises Fatal for what must not go on."""
@@ -144,33 +147,49 @@ class LedgerService:
         assert sequencer is not None
         filling = asyncio.create_task(intake.fill(lambda: sequencer.registry))
         stopping = asyncio.create_task(stop.wait())
+        taking: asyncio.Task[Batch] | None = None
         try:
             while not stop.is_set():
-                taking = asyncio.create_task(intake.take(TICK_S))
-                await asyncio.wait({taking, filling, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if not taking.done():
-                    taking.cancel()
-                    await asyncio.wait({taking})
+                taking = taking or asyncio.create_task(intake.take(TICK_S))
+                waits = {taking, filling, stopping} | ({self._committing} if self._committing else set())
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 if filling.done():
                     filling.result()
-                if taking.done() and not taking.cancelled():
-                    await self._step(sequencer, taking.result())
+                if self._committing is not None and self._committing.done():
+                    await self._settle()
+                if taking.done():
+                    batch, taking = taking.result(), None
+                    await self._step(sequencer, batch)
+            await self._settle()
         finally:
-            for task in (filling, stopping):
+            tasks = {filling, stopping} | ({taking} if taking else set())
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait({filling, stopping})
+            # A commit on its way is seen to its end: what is loaded next must not be older than it.
+            await asyncio.wait(tasks | ({self._committing} if self._committing else set()))
+            self._committing = None
+
+    async def _settle(self) -> None:
+        """Wait for the commit on its way. Raises what it raised."""
+        task, self._committing = self._committing, None
+        if task is not None:
+            await task
 
     async def _step(self, sequencer: Sequencer, batch: Batch) -> None:
-        """One commit, or at least a raised floor."""
+        """Decide while the batch before is committed, then begin this one's commit; or at least raise the floor."""
         now = self._clock.now_ms()
         self._watch_clock(sequencer.accepted_at - now)
         plan = await self._decide(sequencer, batch, now)
+        await self._settle()
         if plan.empty:
             sequencer.accepted_at = max(sequencer.accepted_at, now)
             if sequencer.accepted_at > self.head.floor:
                 await self._store.raise_floor(sequencer.size, sequencer.accepted_at)
                 self.head.floor = sequencer.accepted_at
             return
+        self._committing = asyncio.create_task(self._commit(plan))
+
+    async def _commit(self, plan: CommitPlan) -> None:
         if plan.admitted:
             # Before the commit: whoever is in the registry has an inbox to be told in.
             await self._inboxes.ensure(plan.admitted)
@@ -179,14 +198,17 @@ class LedgerService:
         self._committed(plan)
 
     async def _decide(self, sequencer: Sequencer, batch: Batch, now: int) -> CommitPlan:
-        threaded = len(batch.items) >= IN_THREAD
         sequencer.begin(batch, now)
-        while True:
-            needs = await asyncio.to_thread(sequencer.advance) if threaded else sequencer.advance()
+        while not sequencer.done:
+            needs = sequencer.advance(SLICE)
             if needs is None:
-                break
+                await asyncio.sleep(0)
+                continue
+            if needs.edges or needs.spent:
+                # The commit on its way may change them; things it changes are in the sequencer's memory.
+                await self._settle()
             sequencer.take(needs, await self._store.answer(needs))
-        return await asyncio.to_thread(sequencer.finish) if threaded else sequencer.finish()
+        return sequencer.finish()
 
     def _committed(self, plan: CommitPlan) -> None:
         head = self.head
@@ -197,7 +219,7 @@ class LedgerService:
         self._failures = 0
         assert self._sequencer is not None
         metrics.count(plan, self._sequencer.parking)
-        self._wake(plan.size)
+        self._wake(plan.size, plan)
 
     def _watch_clock(self, behind_ms: int) -> None:
         """A clock behind the log is an alarm and no stop: instants stand still until it has caught up."""
@@ -210,7 +232,7 @@ class LedgerService:
     async def close(self) -> None:
         """Release threads and connections; may be called twice."""
         self._loaded = False
-        self._preparer.close()
+        await self._preparer.close()
         await self._ingress.close()
         try:
             await self._store.close()

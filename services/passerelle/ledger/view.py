@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from passerelle.core.things import Dependency, Effects, Thing
 from passerelle.ledger.model import Loaded, Needs
@@ -43,10 +43,22 @@ class ThingCache:
 class PlanView:
     """A :class:`passerelle.core.things.View` of one plan."""
 
-    __slots__ = ("_by_dependent", "_cache", "_edges", "_edges_loaded", "_things", "_undepended", "changed", "created")
+    __slots__ = (
+        "_by_dependent",
+        "_cache",
+        "_edges",
+        "_edges_loaded",
+        "_flying",
+        "_things",
+        "_undepended",
+        "changed",
+        "created",
+    )
 
-    def __init__(self, cache: ThingCache) -> None:
+    def __init__(self, cache: ThingCache, flying: Mapping[str, Thing]) -> None:
+        """``flying``: the things of the plan before, which the database may not hold yet."""
         self._cache = cache
+        self._flying = flying
         self._things: dict[str, Thing | None] = {}
         self._edges: dict[str, dict[tuple[str, str], Dependency]] = {}
         self._edges_loaded: set[str] = set()
@@ -57,11 +69,11 @@ class PlanView:
 
     def missing(self, keys: Iterable[str]) -> set[str]:
         """Those of the keys that neither the plan nor the cache holds."""
-        things, cache = self._things, self._cache
+        things, cache, flying = self._things, self._cache, self._flying
         absent = set()
         for key in keys:
             if key not in things:
-                thing = cache.get(key)
+                thing = flying.get(key) or cache.get(key)
                 if thing is None:
                     absent.add(key)
                 else:

@@ -31,7 +31,7 @@ from passerelle.ledger.model import (
     WaitingRow,
 )
 from passerelle.ledger.plan import decode_headers
-from passerelle.ledger.prepare import Verifier, prepare_one
+from passerelle.ledger.prepare import Trees, prepare_all
 from passerelle.ledger.sequencer import Sequencer
 from passerelle.testing.federation import Federation, record
 
@@ -217,8 +217,7 @@ class MemoryLedger(MemoryTables):
 
     def feed_records(self, records: Sequence[RawRecord]) -> CommitPlan:
         """One batch of these records, committed."""
-        verifier = Verifier()
-        items = [prepare_one(raw, self.sequencer.registry, verifier, self.now) for raw in records]
+        items = prepare_all(records, self.sequencer.registry, Trees(), self.now)
         offsets = {(raw.topic, raw.partition): raw.offset + 1 for raw in records}
         return self.step(Batch(items, offsets))
 

@@ -9,8 +9,8 @@ import pytest
 
 from passerelle.core import signature as signatures
 from passerelle.core.registry import Registry
-from passerelle.ledger.model import Prepared, RawRecord, Unverified
-from passerelle.ledger.prepare import Preparer, Verifier, prepare_one
+from passerelle.ledger.model import Item, Prepared, RawRecord, Unverified
+from passerelle.ledger.prepare import Preparer, Trees, prepare_all
 from passerelle.testing.federation import Federation, Member, achievement, record
 from passerelle.testing.memory_ledger import START_MS, MemoryLedger
 
@@ -46,45 +46,78 @@ def batch_of(member: Member, count: int) -> list[RawRecord]:
     return [record(signed, offset) for offset, signed in enumerate(member.sign(written))]
 
 
+def one_by_one(member: Member, count: int) -> list[RawRecord]:
+    """Events that are signed each for itself."""
+    return [record(member.achievement(f"a{number}"), number) for number in range(count)]
+
+
+def prepared(records: list[RawRecord], registry: Registry, trees: Trees | None = None) -> list[Item]:
+    return prepare_all(records, registry, trees or Trees(), START_MS)
+
+
+def only(raw: RawRecord, registry: Registry) -> Item:
+    (item,) = prepared([raw], registry)
+    return item
+
+
 def test_one_check_serves_a_batch(registry: Registry, checks: list[bytes]) -> None:
-    verifier = Verifier()
-    items = [prepare_one(raw, registry, verifier, START_MS) for raw in batch_of(Member("humber"), 300)]
+    items = prepared(batch_of(Member("humber"), 300), registry)
     assert all(isinstance(item, Prepared) and item.checked for item in items)
     assert len(checks) == 2, "256 and 44"
 
 
+def test_a_batch_in_pieces_is_checked_once(registry: Registry, checks: list[bytes]) -> None:
+    trees, records = Trees(), batch_of(Member("humber"), 200)
+    for start in range(0, 200, 50):
+        assert all(isinstance(item, Prepared) for item in prepared(records[start : start + 50], registry, trees))
+    assert len(checks) == 1
+
+
 def test_a_bad_signature_is_checked_each_time_and_never_remembered(registry: Registry, checks: list[bytes]) -> None:
-    verifier = Verifier()
-    good = batch_of(Member("humber"), 2)
+    trees, good = Trees(), batch_of(Member("humber"), 2)
     signed = Member("humber").sign(
         [Member("humber").write("credential.achievement-published", "humber/a", achievement("humber"))]
     )
     forged = record(replace(signed[0], batch_size=2, batch_path=(bytes(32),)), 0)
     for _ in range(2):
-        assert isinstance(prepare_one(forged, registry, verifier, START_MS), Unverified)
+        assert isinstance(prepared([forged], registry, trees)[0], Unverified)
     assert len(checks) == 2
-    assert isinstance(prepare_one(good[0], registry, verifier, START_MS), Prepared)
+    assert isinstance(prepared([good[0]], registry, trees)[0], Prepared)
+
+
+def test_a_forged_event_first_does_not_harm_the_batch_that_it_copies(registry: Registry) -> None:
+    """The same key, size and signature, another root: what comes first must not decide for the others."""
+    trees, good = Trees(), batch_of(Member("humber"), 4)
+    other = batch_of(Member("humber"), 5)[4]
+    headers = dict(good[0].headers)
+    forged = other._replace(
+        headers=[
+            *((name, value) for name, value in headers.items() if name != "statement"),
+            ("statement", dict(other.headers)["statement"]),
+        ]
+    )
+    items = prepared([forged, *good], registry, trees)
+    assert [type(item) for item in items] == [Unverified, Prepared, Prepared, Prepared, Prepared]
+    assert all(isinstance(item, Prepared) for item in prepared(good, registry, trees))
 
 
 def test_what_is_remembered_is_bounded(registry: Registry, checks: list[bytes]) -> None:
-    verifier = Verifier(size=2)
+    trees = Trees(2)
     member = Member("humber")
     batches = [batch_of(member, 2) for _ in range(3)]
     for batch in batches:
-        prepare_one(batch[0], registry, verifier, START_MS)
-    prepare_one(batches[2][1], registry, verifier, START_MS)
+        prepared([batch[0]], registry, trees)
+    prepared([batches[2][1]], registry, trees)
     assert len(checks) == 3
-    prepare_one(batches[0][1], registry, verifier, START_MS)
+    prepared([batches[0][1]], registry, trees)
     assert len(checks) == 4, "the oldest was forgotten"
 
 
-def test_another_key_with_the_same_signature_is_not_taken_for_it(registry: Registry) -> None:
-    verifier = Verifier()
-    raw = batch_of(Member("humber"), 2)[0]
-    assert isinstance(prepare_one(raw, registry, verifier, START_MS), Prepared)
+def test_a_key_is_its_owners_only(registry: Registry) -> None:
+    raw = batch_of(Member("humber"), 1)[0]
     york = Member("york").signer.key_id.encode()
     stolen = raw._replace(headers=[(name, york if name == "key-id" else value) for name, value in raw.headers])
-    item = prepare_one(stolen, registry, verifier, START_MS)
+    item = only(stolen, registry)
     assert isinstance(item, Unverified)
     assert item.code == "key-of-other-member"
 
@@ -102,34 +135,39 @@ def test_another_key_with_the_same_signature_is_not_taken_for_it(registry: Regis
 )
 def test_each_wrong_record_is_nobodys_with_its_code(registry: Registry, change: dict[str, Any], code: str) -> None:
     raw = batch_of(Member("humber"), 1)[0]._replace(**change)
-    item = prepare_one(raw, registry, Verifier(), START_MS)
+    item = only(raw, registry)
     assert isinstance(item, Unverified)
     assert item.code == code
 
 
 def test_a_body_that_cannot_be_read_is_its_members_to_answer_for(registry: Registry) -> None:
     raw = record(Member("humber").raw("credential", "public", b"\xff"), 0)
-    item = prepare_one(raw, registry, Verifier(), START_MS)
+    item = only(raw, registry)
     assert isinstance(item, Prepared)
     assert item.refusal is not None
     assert item.refusal.code == "body-not-json"
 
 
 def test_an_unknown_key_is_left_open_and_its_body_unread(registry: Registry) -> None:
-    item = prepare_one(record(Member("laval").achievement("a"), 0), registry, Verifier(), START_MS)
+    item = only(record(Member("laval").achievement("a"), 0), registry)
     assert isinstance(item, Prepared)
     assert not item.checked
     assert (item.event, item.refusal) == (None, None)
 
 
-async def test_threads_keep_the_order_and_the_offsets(registry: Registry) -> None:
-    preparer = Preparer(threads=3)
+async def test_processes_keep_the_order_and_the_offsets(registry: Registry) -> None:
+    preparer = Preparer(processes=3)
     try:
-        humber = batch_of(Member("humber"), 100)
+        humber = one_by_one(Member("humber"), 100)
         york = [raw._replace(partition=1) for raw in batch_of(Member("york"), 57)]
         mixed = [*humber[:50], *york, *humber[50:]]
+        mixed[7] = mixed[7]._replace(
+            headers=[*mixed[7].headers[:5], ("batch-signature", b"0" * 128), mixed[7].headers[6]]
+        )
         batch = await preparer.prepare(mixed, registry, START_MS)
     finally:
-        preparer.close()
+        await preparer.close()
     assert [item.raw for item in batch.items] == mixed
+    assert [place for place, item in enumerate(batch.items) if isinstance(item, Unverified)] == [7]
+    assert all(item.checked for item in batch.items if isinstance(item, Prepared))
     assert batch.offsets == {("passerelle.credential.v1", 0): 100, ("passerelle.credential.v1", 1): 57}

@@ -336,15 +336,15 @@ def test_a_time_ahead_is_judged_at_the_decision(world: World) -> None:
 
 def test_a_body_prepared_before_its_instant_is_judged_at_it(world: World) -> None:
     from passerelle.ledger.model import Batch
-    from passerelle.ledger.prepare import Verifier, prepare_one
+    from passerelle.ledger.prepare import Trees, prepare_all
     from passerelle.runtime.clock import as_datetime
 
     ahead = as_datetime(world.ledger.now + 24 * 3_600_000 + 10)
     event = world.humber.event("credential.achievement-published", "humber/a", achievement("humber"), time=ahead)
     registry = world.ledger.sequencer.registry
-    item = prepare_one(world.ledger.records([event])[0], registry, Verifier(), world.ledger.now)
+    items = prepare_all(world.ledger.records([event]), registry, Trees(), world.ledger.now)
     world.ledger.now += 10
-    world.ledger.step(Batch([item], {}))
+    world.ledger.step(Batch(items, {}))
     assert world.new == ["accepted"]
 
 

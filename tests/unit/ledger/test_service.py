@@ -12,7 +12,7 @@ import pytest
 from passerelle.core.batch import SignedStatement
 from passerelle.core.errors import Fatal, Unavailable
 from passerelle.ledger.intake import Intake
-from passerelle.ledger.model import Place, RawRecord
+from passerelle.ledger.model import CommitPlan, Place, RawRecord
 from passerelle.ledger.prepare import Preparer
 from passerelle.ledger.service import LedgerService
 from passerelle.runtime.process import wait_for
@@ -103,8 +103,13 @@ class Loop:
         self.inboxes = Inboxes(self.tables)
         self.clock = Clock()
         self.woken: list[int] = []
+        self.plans: list[CommitPlan | None] = []
         config = make_config(folder, "127.0.0.1:1", "postgresql://nowhere", self.federation, **settings)
         self.service = LedgerService(config, self.store, self.ingress, self.inboxes, self.clock)
+
+    def wake(self, size: int, plan: CommitPlan | None) -> None:
+        self.woken.append(size)
+        self.plans.append(plan)
 
     async def until_size(self, size: int) -> None:
         async def reached() -> bool:
@@ -116,7 +121,7 @@ class Loop:
 @asynccontextmanager
 async def run(loop: Loop) -> AsyncIterator[asyncio.Task[None]]:
     stop = asyncio.Event()
-    await loop.service.start(wake=loop.woken.append)
+    await loop.service.start(wake=loop.wake)
     task = asyncio.create_task(loop.service.run(stop))
     try:
         yield task
@@ -234,5 +239,5 @@ async def test_the_intake_holds_no_more_than_its_bound(tmp_path: Path) -> None:
         assert await intake.take(0.01) == type(batch)()
     finally:
         filling.cancel()
-        preparer.close()
+        await preparer.close()
     assert sum(loop.ingress.fetched) == 31

@@ -19,7 +19,7 @@ EDGE = Dependency(A, "recognition:york/r", "york")
 
 
 def test_what_was_not_loaded_is_asked_for_and_what_is_absent_is_none() -> None:
-    view = PlanView(ThingCache(10))
+    view = PlanView(ThingCache(10), {})
     with pytest.raises(NotLoaded) as caught:
         view.thing(A)
     assert caught.value.needs == Needs(things={A})
@@ -29,7 +29,7 @@ def test_what_was_not_loaded_is_asked_for_and_what_is_absent_is_none() -> None:
 
 
 def test_a_late_answer_does_not_undo_what_the_plan_changed() -> None:
-    view = PlanView(ThingCache(10))
+    view = PlanView(ThingCache(10), {})
     view.take(Needs(things={A}), Loaded())
     view.apply(Effects(things=(thing(A),)))
     view.take(Needs(things={A}), Loaded(things={A: thing(A, 9)}))
@@ -38,7 +38,7 @@ def test_a_late_answer_does_not_undo_what_the_plan_changed() -> None:
 
 
 def test_edges_are_asked_for_of_what_was_there_before_only() -> None:
-    view = PlanView(ThingCache(10))
+    view = PlanView(ThingCache(10), {})
     view.take(Needs(things={A, B}), Loaded(things={A: thing(A)}))
     view.apply(Effects(things=(thing(B),)))
     assert view.dependents(B) == ()
@@ -50,7 +50,7 @@ def test_edges_are_asked_for_of_what_was_there_before_only() -> None:
 
 
 def test_an_edge_that_ended_in_the_plan_stays_ended_when_it_is_loaded_later() -> None:
-    view = PlanView(ThingCache(10))
+    view = PlanView(ThingCache(10), {})
     view.take(Needs(things={A}), Loaded(things={A: thing(A)}))
     view.apply(Effects(undepend=(EDGE.dependent,)))
     view.take(Needs(edges={A}), Loaded(edges={A: [EDGE]}))
@@ -68,4 +68,4 @@ def test_the_cache_keeps_the_latest_and_is_bounded() -> None:
     cache.put([thing("achievement:humber/c")])
     assert cache.get(B) is None, "it was read longest ago"
     assert cache.get(A) == thing(A, 2)
-    assert PlanView(cache).missing([A, B]) == {B}
+    assert PlanView(cache, {}).missing([A, B]) == {B}

@@ -95,6 +95,9 @@ class MemoryStore:
     async def drop_unverified(self, number: int) -> None:
         self.unverified_rows = [row for row in self.unverified_rows if row.number > number]
 
+    async def close(self) -> None:
+        return
+
     async def expire(self, now_ms: int) -> int:
         self.expired.append(now_ms)
         return 0

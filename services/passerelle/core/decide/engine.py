@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from passerelle.core.catalogue import BY_NAME, EVENT_TYPES
+from passerelle.core.catalogue import EVENT_TYPES
 from passerelle.core.decide import achievements, credentials, recognitions, references, transfers
-from passerelle.core.decide.context import Context, Missing, leaves
+from passerelle.core.decide.context import ORGANISATION_URN, Context, Missing, leaves
 from passerelle.core.decide.recognitions import outcome_achievements
 from passerelle.core.errors import Refused
 from passerelle.core.registry import Registry
 from passerelle.core.things import Effects, Occurrence, View
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The event takes effect."""
 
     effects: Effects
@@ -42,6 +41,7 @@ class Waiting:
 
 Verdict = Accepted | Rejected | Waiting
 Rule = Callable[[Context], Effects]
+_Keys = Callable[[Any], Iterable[str]]
 
 RULES: Final[dict[str, Rule]] = {
     "credential.achievement-published": achievements.published,
@@ -131,56 +131,70 @@ def _check_signer(context: Context) -> None:
         )
 
 
-_SINGLE: Final = {
-    "achievement": "achievement",
-    "release": "release",
-    "request": "articulation",
-    "delegation": "delegation",
-    "credential": "credential",
-    "programme": "achievement",
-}
-
-
 def first_needs(event_type: str, subject: str, data: Mapping[str, Any]) -> set[str]:
     """Keys of the things that the rule will surely read, so that a whole batch is loaded by one query.
 
     What a rule reads beyond these (a component's components) the view reports as not loaded, and the event is decided
     again after loading it.
     """
-    kind = EVENT_TYPES[event_type].kind
-    keys = {f"{kind}:{subject}"}
-    for name, referred in _SINGLE.items():
-        value = data.get(name)
-        if isinstance(value, str):
-            keys.add(f"{referred}:{value}")
-    keys.update(f"credential:{value}" for value in data.get("credentials", ()))
-    components = data.get("components", ())
-    # A credential's components are credentials; an achievement's are an expression, read below.
-    if not isinstance(components, Mapping):
-        keys.update(f"credential:{value}" for value in components if isinstance(value, str))
-    keys.update(f"release:{value}" for value in data.get("releases", ()))
-    keys.update(_organisations(data))
-    for field in ("sending", "components"):
-        expression = data.get(field)
-        if isinstance(expression, Mapping):
-            keys.update(f"achievement:{name}" for name in leaves(expression))
-    if isinstance(data.get("outcome"), Mapping):
-        keys.update(f"achievement:{name}" for name in outcome_achievements(data["outcome"]))
-    keys.update(f"recognition:{line['recognition']}" for line in _decision_lines(event_type, data))
-    superseded = data.get("supersedes")
-    if isinstance(superseded, Mapping):
-        keys.add(f"recognition:{superseded['recognition']}")
+    keys = {f"{EVENT_TYPES[event_type].kind}:{subject}"}
+    for name, value in data.items():
+        found = _REFERENCES.get(name)
+        if found is not None:
+            keys.update(found(value))
     return keys
 
 
-def _organisations(data: Mapping[str, Any]) -> set[str]:
-    prefix = "urn:passerelle:organisation:"
-    return {
-        f"organisation:{urn.removeprefix(prefix)}" for urn in data.get("awarding_bodies", ()) if urn.startswith(prefix)
-    }
+def _one(kind: str) -> _Keys:
+    """The field names one thing; a field of this name that holds no text is another type's and names none."""
+    return lambda value: (f"{kind}:{value}",) if isinstance(value, str) else ()
 
 
-def _decision_lines(event_type: str, data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    if event_type != BY_NAME["transfer.decided"].full:
-        return []
-    return [line for line in data["lines"] if line.get("recognition") is not None]
+def _each(kind: str) -> _Keys:
+    return lambda value: [f"{kind}:{one}" for one in value if isinstance(one, str)]
+
+
+def _components(value: Any) -> Iterable[str]:
+    """A credential's components are credentials; an achievement's are an expression."""
+    return _expression(value) if isinstance(value, Mapping) else _each("credential")(value)
+
+
+def _expression(value: Any) -> Iterable[str]:
+    return [f"achievement:{name}" for name in leaves(value)] if isinstance(value, Mapping) else ()
+
+
+def _outcome(value: Any) -> Iterable[str]:
+    return [f"achievement:{name}" for name in outcome_achievements(value)] if isinstance(value, Mapping) else ()
+
+
+def _organisations(value: Any) -> Iterable[str]:
+    return [f"organisation:{urn[len(ORGANISATION_URN) :]}" for urn in value if urn.startswith(ORGANISATION_URN)]
+
+
+def _lines(value: Any) -> Iterable[str]:
+    """The lines of a decision; those of a request name no recognition."""
+    rows = (line for line in value if isinstance(line, Mapping))
+    return [f"recognition:{line['recognition']}" for line in rows if line.get("recognition") is not None]
+
+
+def _superseded(value: Any) -> Iterable[str]:
+    return (f"recognition:{value['recognition']}",) if isinstance(value, Mapping) else ()
+
+
+_REFERENCES: Final[dict[str, _Keys]] = {
+    "achievement": _one("achievement"),
+    "release": _one("release"),
+    "request": _one("articulation"),
+    "delegation": _one("delegation"),
+    "credential": _one("credential"),
+    "programme": _one("achievement"),
+    "credentials": _each("credential"),
+    "releases": _each("release"),
+    "components": _components,
+    "awarding_bodies": _organisations,
+    "sending": _expression,
+    "outcome": _outcome,
+    "lines": _lines,
+    "supersedes": _superseded,
+}
+"""Which things a field of ``data`` names, by the field's name."""

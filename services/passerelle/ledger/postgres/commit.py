@@ -12,9 +12,11 @@ from passerelle.core.errors import Fatal
 from passerelle.core.things import Thing
 from passerelle.ledger.model import COMMIT_CHANNEL, CommitPlan
 
-_HEAD = """
-UPDATE ledger.head SET size = $3, accepted_at = $4, floor = greatest(floor, $4), frontier = $5
-WHERE generation = $1 AND size = $2
+# The numbers are written into the text so that transaction and compare-and-swap are one message to the server.
+_BEGIN = """
+BEGIN; UPDATE ledger.head
+SET size = {size}, accepted_at = {at}, floor = greatest(floor, {at}), frontier = '\\x{frontier}'
+WHERE generation = {generation} AND size = {before}
 """
 _MARKS = """
 WITH offsets AS (
@@ -29,24 +31,22 @@ WITH offsets AS (
     INSERT INTO ledger.inbox_head (member, number)
     SELECT * FROM unnest($8::text[], $9::bigint[])
     ON CONFLICT (member) DO UPDATE SET number = excluded.number
-)
-SELECT pg_notify($11, $10)
-"""
-_LOG_MARKS = """
-WITH volume AS (
+), volume AS (
     INSERT INTO ledger.volume (hour, family, accepted, refused)
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[])
+    SELECT * FROM unnest($10::bigint[], $11::text[], $12::bigint[], $13::bigint[])
     ON CONFLICT (hour, family) DO UPDATE
     SET accepted = volume.accepted + excluded.accepted, refused = volume.refused + excluded.refused
 ), summary AS (
-    INSERT INTO ledger.summary (size, value) VALUES ($5, $6)
+    INSERT INTO ledger.summary (size, value) SELECT $14::bigint, $15::bytea WHERE $15::bytea IS NOT NULL
 ), grown AS (
-    SELECT * FROM unnest($7::int[], $8::bigint[], $9::int[], $10::bytea[]) AS grown (level, n, start, hashes)
+    SELECT * FROM unnest($16::int[], $17::bigint[], $18::int[], $19::bytea[]) AS grown (level, n, start, hashes)
 ), begun AS (
     INSERT INTO ledger.tile (level, n, hashes) SELECT level, n, hashes FROM grown WHERE start = 0
+), continued AS (
+    UPDATE ledger.tile t SET hashes = substring(t.hashes FOR 32 * g.start) || g.hashes
+    FROM grown g WHERE g.start > 0 AND t.level = g.level AND t.n = g.n
 )
-UPDATE ledger.tile t SET hashes = substring(t.hashes FOR 32 * g.start) || g.hashes
-FROM grown g WHERE g.start > 0 AND t.level = g.level AND t.n = g.n
+SELECT pg_notify($20::text, $21::text)
 """
 _CHANGED = """
 UPDATE ledger.thing t
@@ -100,9 +100,15 @@ _INBOX = ("member", "number", "kind", "size", "entry_index", "value", "created_a
 
 
 async def write(session: PoolConnectionProxy, generation: int, plan: CommitPlan) -> None:
-    """Write the plan within the open transaction. Raises Fatal ``lease-lost``: nothing is written then."""
+    """Open a transaction and write the plan in it. Raises Fatal ``lease-lost``: nothing is written then."""
     status = await session.execute(
-        _HEAD, generation, plan.size_before, plan.size, plan.accepted_at, b"".join(plan.peaks)
+        _BEGIN.format(
+            size=plan.size,
+            at=plan.accepted_at,
+            frontier=b"".join(plan.peaks).hex(),
+            generation=generation,
+            before=plan.size_before,
+        )
     )
     if status != "UPDATE 1":
         raise Fatal("lease-lost", "another ledger has moved the head", where=f"generation {generation}")
@@ -116,8 +122,12 @@ async def write(session: PoolConnectionProxy, generation: int, plan: CommitPlan)
         *_columns(((topic, number, offset) for (topic, number), offset in plan.offsets.items()), 3),
         *_columns(((*stream, head.sequence, head.digest) for stream, head in plan.streams.items()), 4),
         *_columns(plan.inbox_heads.items(), 2),
-        str(plan.size),
+        *_columns(((*key, *counts) for key, counts in plan.volume.items()), 4),
+        plan.size,
+        plan.summary,
+        *_columns(((tile.level, tile.index, tile.start, tile.hashes) for tile in plan.tiles), 4),
         COMMIT_CHANNEL,
+        str(plan.size),
     )
 
 
@@ -130,13 +140,6 @@ async def _write_log(session: PoolConnectionProxy, plan: CommitPlan) -> None:
     await _copy(session, "refused_body", ("index", "member", "subject", "arrived_at", "body"), plan.refused_bodies)
     if plan.erase:
         await session.execute(_ERASE, *_columns(plan.erase, 2))
-    await session.execute(
-        _LOG_MARKS,
-        *_columns(((*key, *counts) for key, counts in plan.volume.items()), 4),
-        plan.size,
-        plan.summary,
-        *_columns(((tile.level, tile.index, tile.start, tile.hashes) for tile in plan.tiles), 4),
-    )
 
 
 async def _write_things(session: PoolConnectionProxy, plan: CommitPlan) -> None:
@@ -163,17 +166,7 @@ async def _write_things(session: PoolConnectionProxy, plan: CommitPlan) -> None:
 
 
 def _thing(thing: Thing) -> tuple[Any, ...]:
-    return (
-        thing.key,
-        thing.kind,
-        thing.id,
-        thing.state,
-        thing.version,
-        thing.owner,
-        thing.created,
-        thing.changed,
-        orjson.dumps(thing.data),
-    )
+    return (thing.key, *thing[:7], orjson.dumps(thing.data))
 
 
 async def _write_members(session: PoolConnectionProxy, plan: CommitPlan) -> None:

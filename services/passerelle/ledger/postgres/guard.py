@@ -12,6 +12,12 @@ from passerelle.ledger.postgres.errors import translated
 from passerelle.ledger.postgres.pool import Pool
 
 ACQUIRE_TIMEOUT_S = 10.0
+BY_KEY = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+"""For sessions whose every statement goes by key or by a short range of one.
+
+Their plans are made once, often while the tables are still empty and without statistics: a plan that reads a whole
+table looks cheap then, and is ruinous when the table has grown.
+"""
 
 
 @asynccontextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
@@ -13,6 +14,8 @@ from passerelle.core.merkle import EMPTY_ROOT
 from passerelle.core.tiles import root_at, tiles_at
 from passerelle.ledger.inbox_values import body_value
 from passerelle.ledger.outgoing_ports import (
+    BYTES_MAX,
+    READ_MAX,
     FeedRow,
     InboxRow,
     MemberRow,
@@ -21,14 +24,11 @@ from passerelle.ledger.outgoing_ports import (
     SummaryRow,
     UnverifiedRow,
 )
-from passerelle.ledger.postgres.guard import guarded
+from passerelle.ledger.postgres.errors import is_gone, translated
+from passerelle.ledger.postgres.guard import ACQUIRE_TIMEOUT_S, BY_KEY, guarded
 from passerelle.ledger.postgres.pool import Pool
 from passerelle.ledger.postgres.tiles import read_tiles
 
-READ_MAX: Final = 4_000
-"""Rows in one read."""
-BYTES_MAX: Final = 8 * 1024 * 1024
-"""Bytes of bodies and values in one read, beyond its first row."""
 EXPIRE_MAX: Final = 10_000
 KEEP_MS: Final = 30 * 24 * 60 * 60 * 1000
 
@@ -82,13 +82,39 @@ _EXPIRED: Final = (
 
 
 class OutgoingPostgres:
-    """The :class:`~passerelle.ledger.outgoing_ports.OutgoingStore` of a ledger's database."""
+    """The :class:`~passerelle.ledger.outgoing_ports.OutgoingStore` of a ledger's database.
+
+    It keeps a connection of its own that does not wait for the disk: a position that a crash forgets only makes some
+    records be published twice.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._session: asyncpg.pool.PoolConnectionProxy | None = None
+
+    @asynccontextmanager
+    async def _own(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        with translated("ledger"):
+            if self._session is None:
+                self._session = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+                await self._session.execute(f"SET synchronous_commit = off; {BY_KEY}")
+            try:
+                yield self._session
+            except BaseException:
+                await self.close()
+                raise
+
+    async def close(self) -> None:
+        """As the port."""
+        session, self._session = self._session, None
+        if session is not None:
+            with translated("closing"):
+                if not is_gone(session):
+                    session.terminate()
+                await self._pool.release(session, timeout=2)
 
     async def positions(self) -> Positions:
-        async with guarded(self._pool) as connection:
+        async with self._own() as connection:
             rows = await connection.fetch("SELECT name, position FROM ledger.published")
         found = {row["name"]: row["position"] for row in rows}
         return Positions(found.get("feed", 0), found.get("registry", 0))
@@ -108,8 +134,7 @@ class OutgoingPostgres:
         await self._save("registry", position)
 
     async def _save(self, name: str, position: int) -> None:
-        async with guarded(self._pool) as connection, connection.transaction():
-            await _relax(connection)
+        async with self._own() as connection:
             await connection.execute(
                 "INSERT INTO ledger.published AS p VALUES ($1, $2)"
                 " ON CONFLICT (name) DO UPDATE SET position = GREATEST(p.position, excluded.position)",
@@ -118,13 +143,12 @@ class OutgoingPostgres:
             )
 
     async def inboxes(self, size: int) -> Sequence[InboxRow]:
-        async with guarded(self._pool) as connection:
+        async with self._own() as connection:
             rows = await connection.fetch(_INBOXES, size, READ_MAX, BYTES_MAX)
         return [InboxRow(row["member"], row["number"], row["kind"], inbox_value(row)) for row in rows]
 
     async def save_inboxes(self, published: Mapping[str, int]) -> None:
-        async with guarded(self._pool) as connection, connection.transaction():
-            await _relax(connection)
+        async with self._own() as connection:
             await connection.execute(
                 "UPDATE ledger.inbox_head h SET published = GREATEST(h.published, n.number)"
                 " FROM unnest($1::text[], $2::bigint[]) AS n (member, number) WHERE h.member = n.member",
@@ -133,7 +157,7 @@ class OutgoingPostgres:
             )
 
     async def members(self, start: int, size: int) -> Sequence[MemberRow]:
-        async with guarded(self._pool) as connection:
+        async with self._own() as connection:
             rows = await connection.fetch(
                 "SELECT member, changed, record FROM ledger.member WHERE changed >= $1 AND changed < $2"
                 " ORDER BY changed, member",
@@ -143,32 +167,30 @@ class OutgoingPostgres:
         return [MemberRow(row["member"], row["changed"], orjson.dumps(row["record"])) for row in rows]
 
     async def member_ids(self) -> Sequence[str]:
-        async with guarded(self._pool) as connection:
+        async with self._own() as connection:
             rows = await connection.fetch("SELECT member FROM ledger.member ORDER BY member")
         return [row["member"] for row in rows]
 
     async def summaries(self, size: int) -> Sequence[SummaryRow]:
-        async with guarded(self._pool) as connection:
+        async with self._own() as connection:
             rows = await connection.fetch(
                 "SELECT size, value FROM ledger.summary WHERE size <= $1 ORDER BY size LIMIT 500", size
             )
         return [SummaryRow(row["size"], row["value"]) for row in rows]
 
     async def drop_summaries(self, size: int) -> None:
-        async with guarded(self._pool) as connection, connection.transaction():
-            await _relax(connection)
+        async with self._own() as connection:
             await connection.execute("DELETE FROM ledger.summary WHERE size <= $1", size)
 
     async def unverified(self) -> Sequence[UnverifiedRow]:
-        async with guarded(self._pool) as connection:
+        async with self._own() as connection:
             rows = await connection.fetch(
                 "SELECT number, code, ingress, value FROM ledger.unverified ORDER BY number LIMIT 1000"
             )
         return [UnverifiedRow(row["number"], row["code"], row["ingress"], row["value"]) for row in rows]
 
     async def drop_unverified(self, number: int) -> None:
-        async with guarded(self._pool) as connection, connection.transaction():
-            await _relax(connection)
+        async with self._own() as connection:
             await connection.execute("DELETE FROM ledger.unverified WHERE number <= $1", number)
 
     async def expire(self, now_ms: int) -> int:
@@ -178,11 +200,6 @@ class OutgoingPostgres:
                 status = await connection.execute(statement, now_ms - KEEP_MS, EXPIRE_MAX)
                 gone += int(status.rpartition(" ")[2])
         return gone
-
-
-async def _relax(connection: asyncpg.Connection) -> None:
-    """A position that a crash forgets only makes some records be published twice, so the disk is not waited for."""
-    await connection.execute("SET LOCAL synchronous_commit = off")
 
 
 def inbox_value(row: asyncpg.Record) -> bytes:

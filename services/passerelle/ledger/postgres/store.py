@@ -15,6 +15,7 @@ from passerelle.ledger.model import CommitPlan, Head, LedgerState, Loaded, Needs
 from passerelle.ledger.plan import decode_headers
 from passerelle.ledger.postgres.commit import write
 from passerelle.ledger.postgres.errors import is_gone, translated
+from passerelle.ledger.postgres.guard import BY_KEY
 from passerelle.ledger.postgres.pool import Pool
 
 _THINGS = """
@@ -32,13 +33,14 @@ _TILE = "SELECT hashes FROM ledger.tile WHERE level = $1 AND n = $2"
 
 
 class PostgresStore:
-    """One connection writes and answers the writer's questions; it is opened anew by each :meth:`load`."""
+    """One connection writes, another answers the writer's questions; both are opened anew by each :meth:`load`."""
 
     def __init__(self, pool: Pool, config: LedgerConfig) -> None:
         self._pool = pool
         self._config = config
         self._root_key = config.root_public_key()
         self._session: asyncpg.pool.PoolConnectionProxy | None = None
+        self._reader: asyncpg.pool.PoolConnectionProxy | None = None
         self.generation = 0
         """The lease's generation under which this process writes."""
 
@@ -72,17 +74,12 @@ class PostgresStore:
 
     async def _reopen(self) -> asyncpg.pool.PoolConnectionProxy:
         await self.close()
-        session = await self._pool.acquire(timeout=10)
-        self._session = session
-        # Rows are copied in binary: jsonb is a version byte before the text.
-        await session.set_type_codec(
-            "jsonb",
-            encoder=lambda text: b"\x01" + text,
-            decoder=lambda data: orjson.loads(memoryview(data)[1:]),
-            schema="pg_catalog",
-            format="binary",
-        )
-        await session.execute("SET synchronous_commit = on")
+        self._session = session = await self._pool.acquire(timeout=10)
+        await _binary_json(session)
+        await session.execute(f"SET synchronous_commit = on; {BY_KEY}")
+        self._reader = await self._pool.acquire(timeout=10)
+        await self._reader.execute(BY_KEY)
+        await _binary_json(self._reader)
         return session
 
     async def _head(self, session: asyncpg.pool.PoolConnectionProxy) -> Head:
@@ -119,7 +116,7 @@ class PostgresStore:
     async def answer(self, needs: Needs) -> Loaded:
         """As :class:`passerelle.ledger.ports.Store`."""
         loaded = Loaded()
-        session = self._open
+        session = self._opened(self._reader)
         with translated("reading"):
             if needs.things:
                 for row in await session.fetch(_THINGS, list(needs.things)):
@@ -133,22 +130,24 @@ class PostgresStore:
                     loaded.spent[(row[0], row[1], row[2])] = Spent(*row[3:])
         return loaded
 
+    @staticmethod
+    def _opened(session: asyncpg.pool.PoolConnectionProxy | None) -> asyncpg.pool.PoolConnectionProxy:
+        if session is None:
+            raise Fatal("service-stopping", "the database was not loaded")
+        return session
+
     @property
     def _open(self) -> asyncpg.pool.PoolConnectionProxy:
-        if self._session is None:
-            raise Fatal("service-stopping", "the database was not loaded")
-        return self._session
+        return self._opened(self._session)
 
     async def commit(self, plan: CommitPlan) -> None:
         """As :class:`passerelle.ledger.ports.Store`."""
         session = self._open
         with translated("writing"):
-            transaction = session.transaction()
-            await transaction.start()
             await write(session, self.generation, plan)
         # From here on the outcome of a lost connection is not known: whoever asks reads the head again.
         with translated("committing", code="commit-unknown"):
-            await transaction.commit()
+            await session.execute("COMMIT")
 
     async def raise_floor(self, size: int, floor: int) -> None:
         """As :class:`passerelle.ledger.ports.Store`."""
@@ -166,10 +165,22 @@ class PostgresStore:
         return tiles.root_at(size, lambda level, n: held.get((level, n), b""))
 
     async def close(self) -> None:
-        """Give the connection back; a transaction that is open ends with it."""
-        session, self._session = self._session, None
-        if session is not None:
+        """Give the connections back; a transaction that is open ends with them."""
+        held = [session for session in (self._session, self._reader) if session is not None]
+        self._session = self._reader = None
+        for session in held:
             with translated("closing"):
                 if not is_gone(session) and session.is_in_transaction():
                     session.terminate()
                 await self._pool.release(session, timeout=2)
+
+
+async def _binary_json(session: asyncpg.pool.PoolConnectionProxy) -> None:
+    """Rows are copied in binary: jsonb is a version byte before the text."""
+    await session.set_type_codec(
+        "jsonb",
+        encoder=lambda text: b"\x01" + text,
+        decoder=lambda data: orjson.loads(memoryview(data)[1:]),
+        schema="pg_catalog",
+        format="binary",
+    )
