@@ -11,6 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.contracts import witness_vectors
+
 from passerelle.core import registry as reg
 from passerelle.core.batch import SignedStatement, batch_message, batch_root, from_kafka, sign_batches
 from passerelle.core.checkpoint import Checkpoint, sign_checkpoint
@@ -414,6 +416,7 @@ def build() -> dict[str, str]:
         "stream.json": stream_vectors(),
         "registry.json": registry_vectors(),
         "receipt.json": receipt_vectors(),
+        "witness.json": witness_vectors.build(),
     }
     return {name: json.dumps(value, ensure_ascii=False, indent=1) + "\n" for name, value in made.items()}
 

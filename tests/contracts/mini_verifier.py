@@ -211,3 +211,49 @@ def check_receipt(receipt: dict[str, Any], network: str, public_key: bytes, log_
     need(climb(leaf(receipt["entry"].encode()), index, size, siblings) == root, "inclusion")
     need(logged.outcome == "accepted", "a refusal proves no award")
     return index
+
+
+def check_cosignature(note: str, network: str, member: str, public_key: bytes) -> int:
+    """Check a member's cosignature of a checkpoint; return its time."""
+    text, _, signatures = note.partition("\n\n")
+    text += "\n"
+    name = f"{network}/witness/{member}"
+    key_id = sha256(name.encode() + b"\n\4" + public_key)[:4]
+    for line in signatures.splitlines():
+        dash, signer, encoded = line.split(" ")
+        raw = base64.b64decode(encoded, validate=True)
+        if dash == "\u2014" and signer == name and raw[:4] == key_id:
+            time = int.from_bytes(raw[4:12], "big")
+            signed_by(public_key, f"cosignature/v1\ntime {time}\n{text}".encode(), raw[12:])
+            return time
+    raise Bad("not cosigned by the member")
+
+
+def both_roots(first: int, second: int, path: list[bytes]) -> tuple[bytes, bytes]:
+    """Roots of both trees from a consistency proof with its beginning first: RFC 9162, section 2.1.4.1, upside down."""
+    if first == second:
+        need(len(path) == 1, "length")
+        return path[0], path[0]
+    need(len(path) > 1, "length")
+    split = 1 << ((second - 1).bit_length() - 1)
+    if first <= split:
+        old, new = both_roots(first, split, path[:-1])
+        return old, node(new, path[-1])
+    old, new = both_roots(first - split, second - split, path[:-1])
+    return node(path[-1], old), node(path[-1], new)
+
+
+def judge(evidence: dict[str, Any], network: str, log_key: bytes) -> str:
+    """What an evidence file's object proves."""
+    need(set(evidence) == {"format", "first", "second", "hashes"}, "parts")
+    need(evidence["format"] == "passerelle.evidence/v1", "format")
+    size, root = check_checkpoint(evidence["first"], network, log_key)
+    size2, root2 = check_checkpoint(evidence["second"], network, log_key)
+    path = [unhex(item, 32) for item in evidence["hashes"]]
+    if size == size2:
+        need(not path and root != root2, "nothing is proved")
+        return "equivocation"
+    need(0 < size < size2, "sizes")
+    old, new = both_roots(size, size2, path)
+    need(new == root2 and old != root, "nothing is proved")
+    return "inconsistency"

@@ -26,7 +26,7 @@ from passerelle.core.errors import CODES, PasserelleError
 from passerelle.events.topics import FOR_EVER, INBOX_TEMPLATE, TOPICS
 from passerelle.insight.config import InsightConfig
 from passerelle.ledger.config import LedgerConfig
-from passerelle.node.config import NodeConfig
+from passerelle.node.config import NodeConfig, WitnessConfig
 from passerelle.portal.config import FeedLimits, PortalConfig
 from passerelle.query.config import QueryConfig
 from passerelle.runtime.config import DatabaseConfig, KafkaConfig, ServerConfig, ServiceConfig, TelemetryConfig
@@ -36,8 +36,8 @@ PACKAGE = ROOT / "services" / "passerelle"
 ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, PasserelleError)}
 DAY_MS = 24 * 60 * 60 * 1000
 CONFIGS = (
-    ServiceConfig, KafkaConfig, DatabaseConfig, ServerConfig, TelemetryConfig, LedgerConfig, NodeConfig, QueryConfig,
-    PortalConfig, FeedLimits, InsightConfig,
+    ServiceConfig, KafkaConfig, DatabaseConfig, ServerConfig, TelemetryConfig, LedgerConfig, NodeConfig, WitnessConfig,
+    QueryConfig, PortalConfig, FeedLimits, InsightConfig,
 )  # fmt: skip
 
 _LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)(?: \"[^\"]*\")?\)")

@@ -15,9 +15,11 @@ from tests.contracts.mini_verifier import Bad
 from passerelle.core.batch import MAX_BATCH, MAX_HEADERS
 from passerelle.core.entry import MAX_ENTRY
 from passerelle.core.errors import CODES
+from passerelle.core.evidence import MAX_EVIDENCE
 from passerelle.core.receipt import MAX_RECEIPT
 from passerelle.core.registry import MAX_KEYS, from_snapshot
 from passerelle.core.statement import MAX_BODY, MAX_NETWORK, MAX_STATEMENT
+from passerelle.ledger.witnesses import KEPT_COSIGNATURES
 
 FORMATS = make_vectors.FOLDER.parent / "formats.md"
 MADE = make_vectors.build()
@@ -140,6 +142,24 @@ def test_receipts() -> None:
             mini_verifier.check_receipt(item["receipt"], vectors["network"], *keys)
 
 
+def test_cosignatures_and_evidence() -> None:
+    vectors = load("witness.json")
+    network, log_key = vectors["network"], bytes.fromhex(vectors["log_public_key"])
+    witness = network, vectors["member"], bytes.fromhex(vectors["witness_public_key"])
+    for item in vectors["cosigned"]:
+        mini_verifier.check_checkpoint(item["note"], network, log_key)
+        assert mini_verifier.check_cosignature(item["note"], *witness) == item["time"]
+    for item in vectors["invalid_notes"]:
+        with pytest.raises(Bad):
+            mini_verifier.check_cosignature(item["note"], *witness)
+    assert {item["proves"] for item in vectors["evidence"]} == {"equivocation", "inconsistency"}
+    for item in vectors["evidence"]:
+        assert mini_verifier.judge(item["file"], network, log_key) == item["proves"]
+    for item in vectors["invalid_evidence"]:
+        with pytest.raises(Bad):
+            mini_verifier.judge(item["file"], network, log_key)
+
+
 def test_specification_states_the_bounds_of_the_code() -> None:
     bounds = FORMATS.read_text("utf-8").partition("## Bounds")[2]
     stated = dict(re.findall(r"^\| ([a-z][^|]*) \| ([0-9,]+)", bounds, re.MULTILINE))
@@ -154,6 +174,8 @@ def test_specification_states_the_bounds_of_the_code() -> None:
         "keys of a member, removed ones included": MAX_KEYS,
         "waiting events of a stream": 4096,
         "receipt file": MAX_RECEIPT,
+        "evidence file": MAX_EVIDENCE,
+        "cosignatures of a checkpoint": KEPT_COSIGNATURES,
         "number": 2,
     }
 

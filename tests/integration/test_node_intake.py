@@ -14,8 +14,10 @@ from tests.integration.node_desk import ACHIEVEMENTS, NETWORK, Desk, desk
 
 from passerelle.core.checkpoint import Checkpoint, sign_checkpoint
 from passerelle.core.errors import Unavailable
+from passerelle.core.evidence import judge, parse_evidence
 from passerelle.core.note import NoteSigner
 from passerelle.events.topics import CHECKPOINT, FEED, REGISTRY, inbox_topic
+from passerelle.node.alarms import Alarms
 from passerelle.node.intake import Intake
 from passerelle.node.messages import InboxRecord
 from passerelle.node.ports import Arrived, InboxEffects, Proved
@@ -87,6 +89,7 @@ def make_bench(node: Desk) -> Bench:
         operator="operator",
         effects=effects.append,
         registry_changed=lambda: None,
+        alarms=Alarms(store, node.office.clock, node.folder / "evidence"),
     )
     return Bench(node, shelf, effects, intake)
 
@@ -183,6 +186,20 @@ async def test_checkpoints_are_verified_and_two_roots_of_one_size_are_told(bench
     codes = {problem["code"] for problem in await bench.node.office.store.problems()}
     assert codes == {"checkpoint-forked", "note-key-unknown"}
     assert await bench.node.office.store.checkpoint() == {"size": 3, "root": "01" * 32}
+    (alarm,) = await bench.node.office.store.alarms(open_only=True)
+    (file,) = (bench.node.folder / "evidence").iterdir()
+    assert file.read_bytes() == alarm.evidence
+    verdict = judge(parse_evidence(alarm.evidence), [LOG.verifier], NETWORK)
+    assert {verdict.first.root, verdict.second.root} == {b"\1" * 32, b"\3" * 32}
+
+
+async def test_two_roots_of_one_size_in_one_batch_are_told_too(bench: Bench) -> None:
+    await show_log_key(bench)
+    notes = [note(size, bytes([fill]) * 32).records[0] for size, fill in ((5, 1), (4, 2), (4, 3))]
+    await bench.intake.take(Arrived(CHECKPOINT, tuple(notes)))
+    assert await bench.node.office.store.checkpoint() == {"size": 5, "root": "01" * 32}
+    (alarm,) = await bench.node.office.store.alarms(open_only=True)
+    assert (alarm.code, alarm.size) == ("checkpoint-forked", 4)
 
 
 async def test_a_registry_record_that_is_not_json_is_told(bench: Bench) -> None:

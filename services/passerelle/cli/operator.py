@@ -101,6 +101,9 @@ def keys(
     member: MemberArgument,
     config: ConfigOption,
     add: Annotated[list[Path] | None, typer.Option("--add", help="Public key file, 64 hex digits.")] = None,
+    add_witness: Annotated[
+        list[Path] | None, typer.Option("--add-witness", help="Public key file of a key that cosigns checkpoints.")
+    ] = None,
     remove: Annotated[list[str] | None, typer.Option("--remove", help="Key id that ends.")] = None,
     distrust: Annotated[
         list[str] | None, typer.Option("--distrust-from", help="FAMILY=SEQUENCE: events from there on are distrusted.")
@@ -112,8 +115,9 @@ def keys(
     from passerelle.node.setup import public_key_entry, removals
 
     data: dict[str, Any] = {"member": member}
-    if add:
-        data["add"] = [public_key_entry(path) for path in add]
+    if add or add_witness:
+        added = [public_key_entry(path) for path in add or ()]
+        data["add"] = [*added, *(public_key_entry(path, "witness") for path in add_witness or ())]
     if remove:
         data["remove"] = removals(remove, distrust or [])
     _publish(config, "keys-changed", member, data, wait, as_json)

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from passerelle.cli.common import JsonOption, print_json
+from passerelle.cli.proof_audit import audit
 
 if TYPE_CHECKING:
+    from passerelle.core.note import VerifierKey
     from passerelle.core.receipt import Receipt, VerifiedReceipt
 
 app = typer.Typer(help="Receipts and proofs.", no_args_is_help=True)
+app.command()(audit)
 TIMEOUT_S = 15.0
 
 
@@ -31,6 +34,9 @@ def get(
     member: Annotated[str, typer.Option("--as", help="The member that asks, to receive a party body.")] = "",
     key_file: Annotated[Path | None, typer.Option("--key-file", help="Its signing key; goes with --as.")] = None,
     no_body: Annotated[bool, typer.Option("--no-body", help="Leave the body out of the receipt.")] = False,
+    witnesses: Annotated[
+        int, typer.Option("--witnesses", min=0, max=64, help="Under a checkpoint that so many members cosigned.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch an entry with its proof under the latest checkpoint, as a receipt file."""
@@ -42,7 +48,7 @@ def get(
         raise PasserelleError("argument-conflict", "name either an index or a stream", where="--index, --stream")
     if bool(member) != (key_file is not None):
         raise PasserelleError("argument-conflict", "--as and --key-file go together", where="--as")
-    found, public_key = asyncio.run(_fetch(query, index, stream, member, key_file))
+    found, public_key = asyncio.run(_fetch(query, _request(index, stream, witnesses), member, key_file))
     body = None if no_body or not found["body"] else found["body"]
     receipt = Receipt(found["entry"], found["proof"].encode(), body)
     data = build_receipt(receipt)
@@ -60,9 +66,7 @@ def get(
         typer.echo(f"member key as the registry shows it: {public_key or 'not listed'}")
 
 
-async def _fetch(
-    query: str, index: int | None, stream: str | None, member: str, key_file: Path | None
-) -> tuple[dict[str, Any], str]:
+async def _fetch(query: str, request: Any, member: str, key_file: Path | None) -> tuple[dict[str, Any], str]:
     """Entry, proof and body, and the public key that the entry names, in hex."""
     import grpc
 
@@ -77,7 +81,7 @@ async def _fetch(
             if key_file is not None:
                 head = await stub.GetHead(ledger_pb2.GetHeadRequest(), timeout=TIMEOUT_S)
                 token = _token(key_file, member, head.network)
-            response = await stub.GetProof(_request(index, stream), timeout=TIMEOUT_S, metadata=metadata(token))
+            response = await stub.GetProof(request, timeout=TIMEOUT_S, metadata=metadata(token))
             members = await stub.ListMembers(ledger_pb2.ListMembersRequest(), timeout=TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from None
@@ -87,17 +91,17 @@ async def _fetch(
     return found, keys[0] if keys else ""
 
 
-def _request(index: int | None, stream: str | None) -> Any:
+def _request(index: int | None, stream: str | None, witnesses: int) -> Any:
     from passerelle.api.ledger.v1 import ledger_pb2
     from passerelle.core.errors import PasserelleError
 
     if stream is None:
-        return ledger_pb2.GetProofRequest(index=index)
+        return ledger_pb2.GetProofRequest(index=index, witnesses=witnesses)
     parts = stream.split("/")
     if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdecimal()):
         raise PasserelleError("argument-invalid", "a stream is written MEMBER/FAMILY/SEQUENCE", where="--stream")
     place = ledger_pb2.StreamPosition(member=parts[0], family=parts[1], sequence=int(parts[2]))
-    return ledger_pb2.GetProofRequest(stream=place)
+    return ledger_pb2.GetProofRequest(stream=place, witnesses=witnesses)
 
 
 def _token(key_file: Path, member: str, network: str) -> str:
@@ -115,24 +119,70 @@ def verify(
     member_key: Annotated[str, typer.Option("--member-key", help="The member's public key, or a file of it (hex).")],
     network: Annotated[str | None, typer.Option("--network", help="The log's origin; default: the key's name.")] = None,
     allow_refused: Annotated[bool, typer.Option("--allow-refused", help="A recorded refusal verifies too.")] = False,
+    witness: Annotated[
+        list[str] | None, typer.Option("--witness", help="A witness's verifier key, or a file of such, one a line.")
+    ] = None,
+    witnesses: Annotated[
+        int, typer.Option("--witnesses", min=0, help="So many of the witnesses must have cosigned.")
+    ] = 0,
+    operator: Annotated[str, typer.Option("--operator", help="Whose cosignature does not count.")] = "operator",
     as_json: JsonOption = False,
 ) -> None:
-    """Check a receipt offline: body, batch, the member's signature, inclusion, checkpoint."""
+    """Check a receipt offline: body, batch, the member's signature, inclusion, checkpoint, witnesses."""
     from passerelle.core.errors import PasserelleError
-    from passerelle.core.note import VerifierKey
     from passerelle.core.receipt import parse_receipt, verify_receipt
+    from passerelle.core.witness import quorum_without
 
-    keys = [VerifierKey.parse(_text(value)) for value in vkey]
+    keys = _keys(vkey)
+    origin = network or keys[0].name
+    policy = quorum_without(witnesses, _keys(witness or []), origin, operator)
     try:
         public_key = bytes.fromhex(_text(member_key))
     except ValueError:
         raise PasserelleError("key-malformed", "the member's key is not 64 hex digits", where="--member-key") from None
     receipt = parse_receipt(file.read_bytes())
-    verified = verify_receipt(receipt, public_key, keys, network or keys[0].name, allow_refused=allow_refused)
+    verified = verify_receipt(receipt, public_key, keys, origin, witnesses=policy, allow_refused=allow_refused)
     if as_json:
         print_json(_answer(verified, receipt))
     else:
         _tell(verified)
+
+
+@app.command()
+def judge(
+    file: Annotated[Path, typer.Argument(help="An evidence file, *.evidence.json.", exists=True, dir_okay=False)],
+    vkey: Annotated[list[str], typer.Option("--vkey", help="The log's verifier key, or a file that holds it.")],
+    network: Annotated[str | None, typer.Option("--network", help="The log's origin; default: the key's name.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge evidence against the log offline: what two checkpoints that it signed prove."""
+    from passerelle.core import evidence
+
+    keys = _keys(vkey)
+    verdict = evidence.judge(evidence.parse_evidence(file.read_bytes()), keys, network or keys[0].name)
+    first, second = verdict.first, verdict.second
+    if as_json:
+        heads = {
+            name: {"size": head.size, "root": head.root.hex()} for name, head in (("first", first), ("second", second))
+        }
+        print_json({"proves": verdict.code, "network": first.origin, **heads, "root_found": verdict.root.hex()})
+        return
+    typer.echo(f"proved: {verdict.code}, against the log {first.origin}; nobody was asked")
+    typer.echo(f"  first   {first.size} entries, root {first.root.hex()}, signed by the log")
+    typer.echo(f"  second  {second.size} entries, root {second.root.hex()}, signed by the log")
+    if verdict.code == evidence.EQUIVOCATION:
+        typer.echo("The log signed two roots for one size: it told different members different things.")
+    else:
+        typer.echo(
+            f"The second tree has the root {verdict.root.hex()} at {first.size} entries: the log changed its past."
+        )
+
+
+def _keys(values: list[str]) -> list[VerifierKey]:
+    """Verifier keys, each as it stands or from a file with one a line."""
+    from passerelle.core.note import VerifierKey
+
+    return [VerifierKey.parse(line.strip()) for value in values for line in _text(value).splitlines() if line.strip()]
 
 
 def _text(value: str) -> str:
@@ -160,6 +210,7 @@ def _answer(verified: VerifiedReceipt, receipt: Receipt) -> dict[str, Any]:
         "body_checked": receipt.body is not None,
         "key_id": verified.entry.key_id,
         "checkpoint": {"size": checkpoint.size, "root": checkpoint.root.hex()},
+        "witnesses": [signed.key.name for signed in verified.checkpoint.witnesses],
     }
 
 
@@ -174,4 +225,6 @@ def _tell(verified: VerifiedReceipt) -> None:
     typer.echo(f"  stream      {statement.member}/{statement.family}/{statement.sequence}, {statement.visibility}")
     typer.echo(f"  body        {'the one that was signed' if verified.body is not None else 'not in the receipt'}")
     typer.echo(f"  checkpoint  {checkpoint.origin}, {checkpoint.size} entries, root {checkpoint.root.hex()}")
+    for signed in verified.checkpoint.witnesses:
+        typer.echo(f"  witness     {signed.key.name}, {as_datetime((signed.timestamp or 0) * 1000).isoformat()}")
     typer.echo("Whether the key was the member's at this index is told by the registry (passerelle ledger check).")

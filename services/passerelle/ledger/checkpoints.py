@@ -32,6 +32,8 @@ class CheckpointBoard:
     def __init__(self) -> None:
         self._latest: StoredCheckpoint | None = None
         self._changed = asyncio.Condition()
+        self.version = 0
+        """Rises with every checkpoint and cosignature that is shown."""
 
     @property
     def latest(self) -> StoredCheckpoint | None:
@@ -44,12 +46,22 @@ class CheckpointBoard:
         return 0 if self._latest is None else self._latest.size
 
     async def show(self, checkpoint: StoredCheckpoint) -> None:
-        """Show a checkpoint; a smaller one than the latest is ignored."""
+        """Show a checkpoint, or the latest one with more cosignatures; a smaller one than the latest is not shown."""
         async with self._changed:
-            if self._latest is None or checkpoint.size >= self._latest.size:
+            if self._latest is None or _is_more(checkpoint, self._latest):
                 self._latest = checkpoint
                 CHECKPOINT.set(checkpoint.size)
+            self.version += 1
             self._changed.notify_all()
+
+    async def after(self, version: int, timeout_s: float) -> bool:
+        """Wait until something was shown after ``version``; False where nothing was by then."""
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(lambda: self.version > version)
+        except TimeoutError:
+            return False
+        return True
 
     async def covering(self, size: int, timeout_s: float) -> StoredCheckpoint:
         """The latest checkpoint once it covers ``size`` entries. Raises Unavailable ``checkpoint-not-ready``."""
@@ -64,6 +76,11 @@ class CheckpointBoard:
             ) from None
         assert self._latest is not None
         return self._latest
+
+
+def _is_more(checkpoint: StoredCheckpoint, latest: StoredCheckpoint) -> bool:
+    """Whether it covers more, or says the same with more signatures: those only ever join."""
+    return checkpoint.size > latest.size or (checkpoint.size == latest.size and len(checkpoint.note) > len(latest.note))
 
 
 class Checkpointer:
@@ -146,8 +163,8 @@ async def load_board(store: CheckpointStore, board: CheckpointBoard) -> None:
 async def verify_start(store: CheckpointStore, tails: TopicTails, vkey: VerifierKey) -> None:
     """Before the first entry is taken: the database must hold all that was promised on the topics.
 
-    Raises Fatal ``checkpoint-behind`` where PostgreSQL is behind the checkpoint topic or the feed (it was restored or
-    failed over), ``ledger-diverged`` where they differ; Unavailable where one does not answer.
+    Raises Fatal ``checkpoint-behind`` where PostgreSQL is still behind the checkpoint topic or the feed after it was
+    filled again, ``ledger-diverged`` where they differ; Unavailable where one does not answer.
     """
     size = await store.size()
     stored = await store.latest(shown=False)
@@ -166,10 +183,16 @@ async def verify_start(store: CheckpointStore, tails: TopicTails, vkey: Verifier
 
 def newest(notes: Sequence[bytes], vkey: VerifierKey) -> Checkpoint | None:
     """The largest of these checkpoint notes. Raises Fatal ``ledger-diverged`` where one is not the log's own."""
+    found = newest_note(notes, vkey)
+    return None if found is None else found[0]
+
+
+def newest_note(notes: Sequence[bytes], vkey: VerifierKey) -> tuple[Checkpoint, bytes] | None:
+    """The largest of these checkpoints with its note. Raises as :func:`newest`."""
     checkpoints = []
     for note in notes:
         try:
-            checkpoints.append(open_checkpoint(note, [vkey], origin=vkey.name).checkpoint)
+            checkpoints.append((open_checkpoint(note, [vkey], origin=vkey.name).checkpoint, note))
         except (FormatError, ProofError) as error:
             raise Fatal(
                 "ledger-diverged",
@@ -177,7 +200,7 @@ def newest(notes: Sequence[bytes], vkey: VerifierKey) -> Checkpoint | None:
                 where="checkpoint topic",
                 fix="Configure the log key that signed it, or find out who wrote to the topic; nothing was changed.",
             ) from None
-    return max(checkpoints, key=lambda item: item.size, default=None)
+    return max(checkpoints, key=lambda item: item[0].size, default=None)
 
 
 async def _require_root(store: CheckpointStore, size: int, root: bytes, held: int, where: str) -> None:

@@ -25,6 +25,7 @@ from passerelle.core.merkle import HASH_SIZE
 from passerelle.core.tiles import WIDTH, encode_bundle, parse_bundle_path, parse_tile_path, width_at
 from passerelle.ledger.checkpoints import CheckpointBoard
 from passerelle.ledger.log_ports import LogStore
+from passerelle.ledger.witnesses import Cosigning
 
 _LOG = structlog.get_logger(__name__)
 MAX_AT_ONCE: Final = 64
@@ -36,15 +37,17 @@ TEXT: Final = "text/plain; charset=utf-8"
 BYTES: Final = "application/octet-stream"
 
 _SHA256: Final = re.compile("[0-9a-f]{64}")
+_COUNT: Final = re.compile("[0-9]{1,2}")
 _STATUS_CODES: Final = {404: "not-found", 405: "argument-invalid"}
 
 
 class LogPages:
     """The endpoints. ``vkey`` is the log's verifier key as text."""
 
-    def __init__(self, store: LogStore, board: CheckpointBoard, vkey: str) -> None:
+    def __init__(self, store: LogStore, board: CheckpointBoard, cosigning: Cosigning, vkey: str) -> None:
         self._store = store
         self._board = board
+        self._cosigning = cosigning
         self._vkey = vkey
         self._room = asyncio.Semaphore(MAX_AT_ONCE)
 
@@ -78,12 +81,15 @@ class LogPages:
         async with self._room:
             yield
 
-    async def checkpoint(self, _request: Request) -> Response:
-        """``/checkpoint``: the latest shown checkpoint, a signed note."""
-        latest = self._board.latest
-        if latest is None:
-            raise Unavailable("checkpoint-not-ready", "the log has not signed a checkpoint yet")
-        return Response(latest.note.encode(), media_type=TEXT, headers={"Cache-Control": FRESH})
+    async def checkpoint(self, request: Request) -> Response:
+        """``/checkpoint``: the latest shown checkpoint, a signed note with the cosignatures that came so far;
+        ``/checkpoint?witnesses=K``: the newest that so many members cosigned.
+        """
+        asked = request.query_params.get("witnesses", "0")
+        if not _COUNT.fullmatch(asked):
+            raise FormatError("argument-invalid", "the number of witnesses is 0 to 64", where="witnesses")
+        found = await self._cosigning.find(witnesses=int(asked))
+        return Response(found.note.encode(), media_type=TEXT, headers={"Cache-Control": FRESH})
 
     async def verifier_key(self, _request: Request) -> Response:
         """``/vkey``: the log's verifier key (signed-note). A reader takes it from its own configuration, not here."""

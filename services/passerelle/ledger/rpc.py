@@ -23,6 +23,7 @@ from passerelle.ledger.log_ports import EntryView, LogStore
 from passerelle.ledger.model import Head
 from passerelle.ledger.outgoing_ports import StoredCheckpoint
 from passerelle.ledger.ports import Live
+from passerelle.ledger.witnesses import Cosigning
 from passerelle.runtime.rpc import bearer
 
 SERVICE: Final = "passerelle.api.ledger.v1.LedgerService"
@@ -47,11 +48,18 @@ class LedgerRpc(ledger_pb2_grpc.LedgerServiceServicer):
     """The servicer. Errors are typed and turned into rich status by the server's interceptor."""
 
     def __init__(
-        self, live: Live, store: LogStore, board: CheckpointBoard, identity: Identity, commits: Commits
+        self,
+        live: Live,
+        store: LogStore,
+        board: CheckpointBoard,
+        cosigning: Cosigning,
+        identity: Identity,
+        commits: Commits,
     ) -> None:
         self._live = live
         self._store = store
         self._board = board
+        self._cosigning = cosigning
         self._identity = identity
         self._commits = commits
         self._watchers = 0
@@ -106,11 +114,31 @@ class LedgerRpc(ledger_pb2_grpc.LedgerServiceServicer):
         return view
 
     async def GetProof(self, request: ledger_pb2.GetProofRequest, context: Context) -> ledger_pb2.GetProofResponse:
-        """A tlog-proof of an entry under the latest shown checkpoint; waits a moment for one that covers it."""
+        """A tlog-proof of an entry under the latest shown checkpoint, or under the newest that enough members cosigned;
+        waits a moment for one that covers it.
+        """
         view = await self._entry(request, self._caller(context))
-        shown = await self._board.covering(view.index + 1, _within(context, PROOF_WAIT_S))
+        wait_s = _within(context, PROOF_WAIT_S)
+        if request.witnesses:
+            shown = await self._cosigning.find(witnesses=request.witnesses, covering=view.index + 1, timeout_s=wait_s)
+        else:
+            shown = await self._board.covering(view.index + 1, wait_s)
         proof = await prove(self._store, view, shown)
         return ledger_pb2.GetProofResponse(index=view.index, entry=view.entry, proof=proof.decode(), body=view.body)
+
+    async def GetCheckpoint(
+        self, request: ledger_pb2.GetCheckpointRequest, context: Context
+    ) -> ledger_pb2.GetCheckpointResponse:
+        """A shown checkpoint with the cosignatures that came so far."""
+        found = await self._cosigning.find(size=request.size, witnesses=request.witnesses)
+        return ledger_pb2.GetCheckpointResponse(size=found.size, note=found.note)
+
+    async def AddCosignature(
+        self, request: ledger_pb2.AddCosignatureRequest, context: Context
+    ) -> ledger_pb2.AddCosignatureResponse:
+        """A member's cosignature joins its checkpoint."""
+        size, count = await self._cosigning.add(request.note, self._caller(context))
+        return ledger_pb2.AddCosignatureResponse(size=size, cosignatures=count)
 
     async def GetConsistency(
         self, request: ledger_pb2.GetConsistencyRequest, context: Context

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from passerelle.events.base import MemberId
+from passerelle.events.base import MemberId, Model
 from passerelle.runtime.config import DatabaseConfig, SecretFile, ServiceConfig
+
+
+class WitnessConfig(Model):
+    """A node that witnesses the log."""
+
+    key_file: SecretFile
+    """Seed of the Ed25519 key that cosigns checkpoints, and is used for nothing else."""
+    log_url: Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=2048)]
+    """Address of the log over HTTP."""
+    log_vkey: str | None = None
+    """The log's verifier key, where it shall not be taken from the registry."""
 
 
 class NodeConfig(ServiceConfig):
@@ -26,3 +38,9 @@ class NodeConfig(ServiceConfig):
     language: Literal["en", "fr"] = "en"
     resend_after_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """Seconds without a receipt after which unanswered events are sent again; doubled each time, up to 16 times."""
+    witness: WitnessConfig | None = None
+    """Where it stands, this node cosigns the log's checkpoints."""
+    evidence_folder: Path | None = None
+    """Where evidence files are written when the log contradicts itself; they are in the database in any case."""
+    witnesses_required: Annotated[int, Field(ge=0, le=64)] = 0
+    """How many members must have cosigned the checkpoints of release files, made here or taken in."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from passerelle.core.errors import PasserelleError
 from passerelle.core.signature import SeedSigner
+from passerelle.core.witness import witness_keys
 from passerelle.events.topics import REGISTRY
 from passerelle.node.config import NodeConfig
 from passerelle.node.messages import signing_keys
@@ -74,16 +75,35 @@ async def examine(config: NodeConfig, clock: Clock) -> list[Finding]:
         ("Kafka", kafka),
         ("query service", query),
     ]
+    if (witness := config.witness) is not None:
+        path = witness.key_file
+        checks += [
+            ("witness key file", lambda: key(path)),
+            ("witness key listed", lambda: _listed(config, path, clock)),
+        ]
     return [await _checked(name, check) for name, check in checks]
+
+
+async def _record(config: NodeConfig) -> Mapping[str, Any] | None:
+    pool = await open_pool(config.database, name=f"passerelle-doctor-{config.member}")
+    try:
+        return await PostgresStore(pool).own_record(config.member)
+    finally:
+        await pool.close()
+
+
+async def _listed(config: NodeConfig, path: Path, clock: Clock) -> None:
+    """The registry, as this node last saw it, lists the witness's key. Raises PasserelleError."""
+    public_key = SeedSigner(read_seed(path)).public_key
+    listed = witness_keys(config.network, await _record(config) or {}, clock.now_ms())
+    if all(key.public_key != public_key for key in listed):
+        what = "the registry, as this node last saw it, does not list this key for the use witness"
+        raise PasserelleError("witness-key-unknown", what, where="registry")
 
 
 async def _registry_shows_key(config: NodeConfig, clock: Clock) -> None:
     signer = SeedSigner(read_seed(config.key_file))
-    pool = await open_pool(config.database, name=f"passerelle-doctor-{config.member}")
-    try:
-        record = await PostgresStore(pool).own_record(config.member)
-    finally:
-        await pool.close()
+    record = await _record(config)
     if signer.key_id not in signing_keys(record, clock.now_ms()):
         raise PasserelleError(
             "key-unknown",

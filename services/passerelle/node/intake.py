@@ -9,10 +9,12 @@ from typing import Any, Final, Protocol
 import orjson
 import structlog
 
-from passerelle.core.checkpoint import open_checkpoint
+from passerelle.core.checkpoint import OpenedCheckpoint, open_checkpoint
 from passerelle.core.errors import FormatError, PasserelleError, ProofError, Retryable, Unavailable
+from passerelle.core.evidence import log_note
 from passerelle.core.note import VerifierKey
 from passerelle.events.topics import CHECKPOINT, FEED, REGISTRY
+from passerelle.node.alarms import Alarms
 from passerelle.node.messages import SKIPPED, FeedEvent, InboxRecord, checked, read_feed, read_inbox
 from passerelle.node.ports import Arrived, InboxEffects, InboxStore, Ledger, OutboxStore, Source
 from passerelle.runtime.clock import Clock
@@ -39,6 +41,7 @@ class Intake:
         operator: str,
         effects: Callable[[InboxEffects], None],
         registry_changed: Callable[[], None],
+        alarms: Alarms,
     ) -> None:
         self._store = store
         self._source = source
@@ -48,6 +51,9 @@ class Intake:
         self._operator = operator
         self._effects = effects
         self._registry_changed = registry_changed
+        self._alarms = alarms
+        # The largest checkpoint of the batches so far, by its size.
+        self._newest: dict[int, OpenedCheckpoint] = {}
         self._inbox = 0
         self._feed = 0
         self.state = "starting"
@@ -170,18 +176,39 @@ class Intake:
             await self._store.take_feed(events, arrived.records[-1][2] + 1)
 
     async def _take_checkpoint(self, arrived: Arrived) -> None:
-        """Keep the newest checkpoint of the batch, once the registry says by which key the log signs."""
+        """Keep the newest checkpoint of the batch, once the registry says by which key the log signs.
+
+        Two roots of one size raise an alarm.
+        """
         operator = await self._store.own_record(self._operator)
         vkey = (operator or {}).get("details", {}).get("log_vkey")
-        _headers, value, offset, _key = arrived.records[-1]
-        if not vkey or not value:
+        if not vkey:
             return
-        try:
-            opened = open_checkpoint(value, [VerifierKey.parse(vkey)], origin=self._network)
-        except (FormatError, ProofError) as error:
-            await self._problem(error)
-            return
-        await self._store.put_checkpoint(opened.checkpoint.size, opened.checkpoint.root, value.decode(), offset + 1)
+        keys = [VerifierKey.parse(vkey)]
+        known = dict(self._newest)
+        wrong: list[PasserelleError] = []
+        for _headers, value, _offset, _key in arrived.records:
+            try:
+                opened = open_checkpoint(value or b"", keys, origin=self._network)
+            except (FormatError, ProofError) as error:
+                wrong.append(error)
+                continue
+            other = known.setdefault(opened.checkpoint.size, opened)
+            if other.checkpoint.root != opened.checkpoint.root:
+                await self._alarms.raise_alarm(other, opened, ())
+        if wrong:
+            await self._problem(wrong[0])
+        if known:
+            newest = known[max(known)]
+            self._newest = {newest.checkpoint.size: newest}
+            await self._keep_checkpoint(newest, keys, arrived.records[-1][2] + 1)
+
+    async def _keep_checkpoint(self, newest: OpenedCheckpoint, keys: list[VerifierKey], next_offset: int) -> None:
+        checkpoint, note = newest.checkpoint, log_note(newest).decode()
+        held = await self._store.put_checkpoint(checkpoint.size, checkpoint.root, note, next_offset)
+        if held is not None:
+            first = open_checkpoint(held.encode(), keys, origin=self._network)
+            await self._alarms.raise_alarm(first, newest, ())
 
     async def _problem(self, error: PasserelleError) -> None:
         _LOG.error("a record was not taken in", code=error.code, what=error.what, where=error.where)

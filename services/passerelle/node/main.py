@@ -9,6 +9,7 @@ from typing import Any
 
 from passerelle.core.catalogue import PREFIX, SUFFIX
 from passerelle.core.signature import SeedSigner, key_id
+from passerelle.node.alarms import Alarms
 from passerelle.node.author import Author
 from passerelle.node.config import NodeConfig
 from passerelle.node.importer import Importer
@@ -26,6 +27,7 @@ from passerelle.node.rpc import GrpcLedger
 from passerelle.node.service import NodeService, Opened, Snapshot, closing
 from passerelle.node.stream import KafkaPublisher, KafkaSource, topics_of
 from passerelle.node.transfers import Transfers
+from passerelle.node.witness_part import open_witness
 from passerelle.runtime.clock import Clock, SystemClock
 from passerelle.runtime.ids import Ids, SystemIds
 from passerelle.runtime.keys import load_signer, read_seed
@@ -67,6 +69,7 @@ class Office:
             self.config.member,
             self.config.network,
             self.config.operator,
+            self.config.witnesses_required,
         )
 
     def transfers(self) -> Transfers:
@@ -125,7 +128,10 @@ async def open_office(config: NodeConfig) -> AsyncIterator[Office]:
     keys = RecordKeys(read_seed(config.record_key_file))
     vault = Vault(read_seed(config.learner_key_file), keys, ids)
     pool = await open_pool(config.database, name=f"passerelle-{config.member}")
-    ledger = GrpcLedger(config.query, member=config.member, network=config.network, seed=seed, clock=clock)
+    ledger = GrpcLedger(
+        config.query, member=config.member, network=config.network, seed=seed, clock=clock,
+        witnesses=config.witnesses_required,
+    )  # fmt: skip
     try:
         yield Office(
             config,
@@ -157,6 +163,7 @@ def build(config: NodeConfig) -> NodeService:
         ledger = await stack.enter_async_context(
             closing(GrpcLedger(config.query, member=config.member, network=config.network, seed=seed, clock=clock))
         )
+        alarms = Alarms(store, clock, config.evidence_folder)
         is_operator = config.member == config.operator
         relay = Relay(
             store,
@@ -186,8 +193,10 @@ def build(config: NodeConfig) -> NodeService:
             operator=config.operator,
             effects=effects,
             registry_changed=relay.wake,
+            alarms=alarms,
         )
-        snapshot = Snapshot(config.member, relay, intake, store)
+        witness = await open_witness(stack, config, store, ledger, alarms, clock)
+        snapshot = Snapshot(config.member, relay, intake, store, alarms, witness)
         await stack.enter_async_context(listening(pool, WORK, relay.wake))
         port = await stack.enter_async_context(serve_http(health_app(snapshot.as_dict), config.telemetry.health))
         addresses = {"health": f"{config.telemetry.health.host}:{port}"}

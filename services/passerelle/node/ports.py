@@ -94,6 +94,9 @@ class OutboxStore(Protocol):
     async def open_rows(self, family: str, after: int, limit: int) -> list[OutboxRow]:
         """Unanswered rows of a family above a sequence, in order."""
 
+    async def answered_rows(self, family: str, after: int, limit: int) -> list[OutboxRow]:
+        """Answered rows of a family above a sequence, in order."""
+
     async def oldest_open(self) -> dict[str, int]:
         """The lowest unanswered sequence of each family that has one."""
 
@@ -133,8 +136,8 @@ class InboxStore(Protocol):
     async def put_members(self, records: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep the registry's records."""
 
-    async def put_checkpoint(self, size: int, root: bytes, note: str, next_offset: int) -> None:
-        """Keep a verified checkpoint unless a later one is held; another root of the size held is a problem."""
+    async def put_checkpoint(self, size: int, root: bytes, note: str, next_offset: int) -> str | None:
+        """Keep a verified checkpoint unless a later one is held; the note held where its size has another root."""
 
     async def add_problem(self, code: str, what: str, fix: str, now_ms: int) -> None:
         """Open a problem unless one of this code is open."""

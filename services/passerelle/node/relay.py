@@ -1,8 +1,9 @@
 """The relay: every numbered event to Kafka, in order, again and again until the ledger has answered it.
 
-A Kafka acknowledgement is not an answer. Nothing goes out before the registry shows the key that signed it, except the
-operator's own admission, which the root key signs. A sequence conflict stops the relay: this node's database and the
-ledger tell two stories of one stream.
+A Kafka acknowledgement is not an answer. What was answered is sent once more where the ledger asks for it: its database
+was restored, and the bodies are past retention. Nothing goes out before the registry shows the key that signed it,
+except the operator's own admission, which the root key signs. A sequence conflict stops the relay: this node's database
+and the ledger tell two stories of one stream.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ class Relay:
         self._bootstrap_key = bootstrap_key
         self._resend_after_s = resend_after_s
         self._progress: dict[str, _Progress] = {}
+        self._asked: dict[str, int] = {}
+        """Family -> the next answered number to send once more."""
         self._wake = asyncio.Event()
         self._sign_again = True
         self.state = "starting"
@@ -89,6 +92,7 @@ class Relay:
         """Send a family again from this number on: the ledger asked."""
         progress = self._progress.setdefault(family, _Progress())
         progress.cursor = min(progress.cursor, sequence - 1)
+        self._asked[family] = min(sequence, self._asked.get(family, sequence))
         self.wake()
 
     def renew_signatures(self) -> None:
@@ -135,9 +139,24 @@ class Relay:
         keys = await self._usable_keys(now_ms)
         busy = released > 0
         if keys:
+            for family, start in list(self._asked.items()):
+                busy = await self._once_more(family, start) or busy
             for family, oldest in (await self._outbox.oldest_open()).items():
                 busy = await self._family(family, oldest, keys) or busy
         return busy
+
+    async def _once_more(self, family: str, start: int) -> bool:
+        """Send a page of answered rows, as they were signed: the ledger asked from ``start`` on."""
+        rows = await self._outbox.answered_rows(family, start - 1, PAGE)
+        if rows:
+            await self._publisher.publish(family, rows)
+            self.sent += len(rows)
+        if self._asked.get(family) == start:
+            # Unless an earlier number was asked for meanwhile.
+            del self._asked[family]
+            if rows:
+                self._asked[family] = rows[-1].sequence + 1
+        return bool(rows)
 
     async def _usable_keys(self, now_ms: int) -> frozenset[str]:
         """Ids of keys under which rows may go out now; none while the registry does not show this node's key."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from passerelle.core.catalogue import BY_NAME
+from passerelle.core.checkpoint import NO_WITNESSES, WitnessPolicy
 from passerelle.core.entry import parse_entry
 from passerelle.core.errors import FormatError, PasserelleError, Refused, SignatureInvalid
 from passerelle.core.note import VerifierKey
@@ -79,13 +80,16 @@ def _malformed(what: str, where: str = "release file") -> FormatError:
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """What a receiver trusts: the network, the members' keys of the registry, the log's keys; ``today`` in UTC."""
+    """What a receiver trusts: the network, the members' keys of the registry, the log's keys; ``today`` in UTC; whose
+    cosignatures are enough.
+    """
 
     network: str
     home: str
     keys_of: KeysOf
     log_keys: Sequence[VerifierKey]
     today: str
+    witnesses: WitnessPolicy = NO_WITNESSES
 
     def prove(self, value: Any) -> ProvedRelease:
         """Check a whole release file. Raises FormatError, SignatureInvalid, ProofError or Refused."""
@@ -138,7 +142,7 @@ class Verifier:
             key = self.keys_of(member).get(entry.key_id)
             if key is None:
                 raise SignatureInvalid("key-unknown", "the registry shows no such key of the member", where=where)
-            verified = verify_receipt(receipt, key, self.log_keys, self.network)
+            verified = verify_receipt(receipt, key, self.log_keys, self.network, witnesses=self.witnesses)
             if verified.body is None:
                 raise FormatError("body-absent", "the receipt holds no body", where=where)
             found, body = read_type(verified.body)

@@ -11,6 +11,7 @@ from passerelle.core.catalogue import BY_NAME
 from passerelle.core.errors import NotFound, PasserelleError, Refused, Unavailable
 from passerelle.core.note import VerifierKey
 from passerelle.core.receipt import Receipt
+from passerelle.core.witness import registry_quorum
 from passerelle.node.author import Author
 from passerelle.node.messages import known_keys
 from passerelle.node.people import Learner, Vault
@@ -30,6 +31,9 @@ PROOF_EVERY_S: Final = 0.2
 class ReleaseStore(CaseStore, OutboxStore, Protocol):
     """Learners, releases, our events, the registry's records."""
 
+    async def all_records(self) -> list[Mapping[str, Any]]:
+        """Every member's record as the registry topic shows it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Releases:
@@ -45,6 +49,8 @@ class Releases:
     member: str
     network: str
     operator: str
+    witnesses: int = 0
+    """How many members, the operator not counting, must have cosigned the checkpoints of a file that is taken in."""
 
     async def credential_ids(self, credentials: Sequence[str], records: Sequence[str]) -> list[str]:
         """Credential ids as given, and those of office record ids. Raises NotFound ``record-unknown``."""
@@ -131,10 +137,13 @@ class Releases:
         try:
             proved = await self.ledger.proof(row.family, row.sequence)
         except PasserelleError as error:
-            if error.code not in {"entry-absent", "checkpoint-not-ready", "checkpoint-behind"}:
+            if error.code not in {
+                "entry-absent", "checkpoint-not-ready", "checkpoint-behind", "witness-quorum-missing",
+            }:  # fmt: skip
                 raise
-            # Answered, but the query service or the checkpoint is a moment behind.
-            raise Unavailable("checkpoint-not-ready", error.what, where=row.thing) from None
+            # Answered, but the query service, the checkpoint or the witnesses are a moment behind.
+            code = error.code if error.code == "witness-quorum-missing" else "checkpoint-not-ready"
+            raise Unavailable(code, error.what, where=row.thing) from None
         return Receipt(proved.entry, proved.proof, row.signed.body)
 
     async def _learner(self, learner: str | None) -> Learner:
@@ -182,12 +191,15 @@ class Releases:
         keys: dict[str, Mapping[str, bytes]] = {}
         for member in _members(value):
             keys[member] = known_keys(await self.store.own_record(member))
+        now_ms = self.clock.now_ms()
+        records = await self.store.all_records() if self.witnesses else []
         verifier = Verifier(
             self.network,
             self.member,
             lambda member: keys.get(member, {}),
             [VerifierKey.parse(str(vkey))],
-            as_date(self.clock.now_ms()),
+            as_date(now_ms),
+            registry_quorum(self.witnesses, records, self.network, self.operator, now_ms),
         )
         return verifier.prove(value)
 

@@ -20,13 +20,17 @@ PAGE: Final = 500
 class GrpcLedger:
     """See :class:`passerelle.node.ports.Ledger`."""
 
-    def __init__(self, address: str, *, member: str, network: str, seed: bytes, clock: Clock) -> None:
+    def __init__(
+        self, address: str, *, member: str, network: str, seed: bytes, clock: Clock, witnesses: int = 0
+    ) -> None:
+        """``witnesses``: how many members' cosignatures proofs are asked for with."""
         self._channel = open_channel(address)
         self._stub = ledger_pb2_grpc.LedgerServiceStub(self._channel)
         self._member = member
         self._network = network
         self._seed = seed
         self._clock = clock
+        self._witnesses = witnesses
 
     async def _call(self, method: Any, request: Any) -> Any:
         token = make_token(self._seed, member=self._member, network=self._network, now_s=self._clock.now_ms() // 1000)
@@ -44,13 +48,18 @@ class GrpcLedger:
     async def proof(self, family: str, sequence: int) -> Proved:
         """See :class:`passerelle.node.ports.Ledger`."""
         stream = ledger_pb2.StreamPosition(member=self._member, family=family, sequence=sequence)
-        response = await self._call(self._stub.GetProof, ledger_pb2.GetProofRequest(stream=stream))
+        request = ledger_pb2.GetProofRequest(stream=stream, witnesses=self._witnesses)
+        response = await self._call(self._stub.GetProof, request)
         return Proved(response.index, response.entry, response.proof.encode())
 
     async def head(self) -> int:
         """See :class:`passerelle.node.ports.Ledger`."""
         response = await self._call(self._stub.GetHead, ledger_pb2.GetHeadRequest())
         return int(response.position.size)
+
+    async def add_cosignature(self, note: bytes) -> None:
+        """See :class:`passerelle.node.witness_ports.CosignatureDesk`."""
+        await self._call(self._stub.AddCosignature, ledger_pb2.AddCosignatureRequest(note=note))
 
     async def close(self) -> None:
         """See :class:`passerelle.node.ports.Ledger`."""

@@ -11,9 +11,11 @@ import prometheus_client
 import structlog
 
 from passerelle.core.errors import Unavailable
+from passerelle.node.alarms import Alarms
 from passerelle.node.intake import Intake
 from passerelle.node.ports import StatusStore
 from passerelle.node.relay import Relay
+from passerelle.node.witness_part import WitnessPart
 from passerelle.runtime.process import run_together
 
 _LOG = structlog.get_logger(__name__)
@@ -28,22 +30,34 @@ _REFUSED = prometheus_client.Gauge("passerelle_node_refused_events", "Events ref
 class Snapshot:
     """What health and metrics show: counts are looked up every few seconds, states are live."""
 
-    def __init__(self, member: str, relay: Relay, intake: Intake, status: StatusStore) -> None:
+    def __init__(
+        self,
+        member: str,
+        relay: Relay,
+        intake: Intake,
+        status: StatusStore,
+        alarms: Alarms,
+        witness: WitnessPart | None = None,
+    ) -> None:
         self._member = member
         self._relay = relay
         self._intake = intake
         self._status = status
+        self._alarms = alarms
+        self.witness = witness
         self._problems: list[str] = []
 
     def as_dict(self) -> Mapping[str, Any]:
-        """``ready`` is false while the relay is stopped by a problem or a service is away."""
+        """``ready`` is false while an alarm is open, the relay is stopped by a problem, or a service is away."""
         waits = any(part.state.startswith(("starting", "stopped")) for part in (self._relay, self._intake))
         return {
-            "ready": not waits,
+            "ready": not waits and not self._alarms.code,
             "member": self._member,
             "relay": self._relay.state,
             "intake": self._intake.state,
             "problems": self._problems,
+            "alarm": self._alarms.code,
+            "witness": self.witness.state if self.witness is not None else "off",
         }
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -59,6 +73,7 @@ class Snapshot:
                 continue
 
     async def _look(self) -> None:
+        await self._alarms.refresh()
         self._problems = [str(problem["code"]) for problem in await self._status.problems()]
         _SENT.set(self._relay.sent)
         for row in await self._status.streams():
@@ -88,12 +103,10 @@ class NodeService:
         if self._opened is None:
             raise Unavailable("service-unavailable", "the node was not started")
         relay, intake, snapshot, topics, _ = self._opened
-        await run_together(
-            stop,
-            lambda: relay.run(stop),
-            lambda: intake.run(stop, topics),
-            lambda: snapshot.run(stop),
-        )
+        parts = [lambda: relay.run(stop), lambda: intake.run(stop, topics), lambda: snapshot.run(stop)]
+        if (witness := snapshot.witness) is not None:
+            parts.append(lambda: witness.run(stop))
+        await run_together(stop, *parts)
 
     async def close(self) -> None:
         """Release what was opened, last first."""

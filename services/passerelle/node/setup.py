@@ -10,9 +10,10 @@ from typing import Any, Final
 import orjson
 
 from passerelle.core.errors import ConfigError, FormatError
-from passerelle.core.note import NoteSigner
+from passerelle.core.note import CosignatureSigner, NoteSigner
 from passerelle.core.signature import SeedSigner, key_id
 from passerelle.core.statement import check_member_id, check_network
+from passerelle.core.witness import witness_name
 from passerelle.events.codec import check_data
 from passerelle.node.csv_cells import nearest
 from passerelle.node.publishing import event_type
@@ -23,6 +24,7 @@ from passerelle.runtime.keys import create_seed
 SEED: Final = 32
 CONFIG: Final = "node.toml"
 ADMISSION: Final = "admission.json"
+WITNESS_KEY: Final = "witness.key"
 _FRENCH: Final = "CA-QC"
 
 _TOML: Final = """\
@@ -49,6 +51,10 @@ query = {query_q}
 language = "{language}"
 # Seconds without a receipt after which events are sent again.
 resend_after_s = 10.0
+# Where evidence goes if the log ever contradicts itself.
+evidence_folder = "evidence"
+# Members that must have cosigned what release files are proved with.
+witnesses_required = 0
 
 [database]
 # This node's own PostgreSQL database. The URL carries no password: name a file with password_file.
@@ -219,10 +225,22 @@ def known(value: str, allowed: Sequence[str], where: str) -> str:
     raise FormatError("argument-invalid", "the value is not one of those allowed", where=where, fix=fix)
 
 
-def public_key_entry(path: Path) -> dict[str, str]:
+def public_key_entry(path: Path, use: str = "sign") -> dict[str, str]:
     """A public key file as a member event lists it. Raises ConfigError."""
     key = read_public_key(path)
-    return {"key_id": key_id(key), "public_key": key.hex(), "use": "sign"}
+    return {"key_id": key_id(key), "public_key": key.hex(), "use": use}
+
+
+def create_witness_key(folder: Path, network: str, member: str, ids: Ids) -> str:
+    """Make a witness's key in a node's folder: ``witness.key`` (mode 600) and ``witness.pub``; its verifier key.
+
+    Raises ConfigError ``key-file-unusable`` where there is one already, FormatError ``note-key-malformed``.
+    """
+    seed = ids.random(SEED)
+    signer = CosignatureSigner(witness_name(network, member), seed)
+    create_seed(folder / WITNESS_KEY, seed)
+    (folder / "witness.pub").write_text(signer.verifier.public_key.hex() + "\n", encoding="ascii")
+    return str(signer.verifier)
 
 
 def removals(key_ids: Sequence[str], distrust: Sequence[str]) -> list[dict[str, Any]]:

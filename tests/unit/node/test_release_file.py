@@ -15,11 +15,12 @@ from passerelle.core.checkpoint import Checkpoint, sign_checkpoint
 from passerelle.core.entry import Entry
 from passerelle.core.errors import PasserelleError
 from passerelle.core.merkle import inclusion_path, leaf_hashes, root_from_leaves
-from passerelle.core.note import NoteSigner
+from passerelle.core.note import CosignatureSigner, NoteSigner, parse_note
 from passerelle.core.receipt import Receipt
 from passerelle.core.signature import SeedSigner
 from passerelle.core.statement import ZERO, Statement, digest, member_urn
-from passerelle.core.tlogproof import TlogProof
+from passerelle.core.tlogproof import TlogProof, parse_proof
+from passerelle.core.witness import WitnessQuorum, witness_name
 from passerelle.events.codec import write_body
 from passerelle.node.people import Person
 from passerelle.node.release_file import ProvedRelease, Verifier, build_file
@@ -99,6 +100,21 @@ def test_a_good_file_gives_the_release_its_bodies_and_the_person() -> None:
     assert [body.thing for body in proved.bodies] == [f"release:{RELEASE}"] + [f"credential:{CREDENTIAL}"] * 2
     assert proved.person == Person("Ann Planted", "1999-01-02")
     assert proved.results == ({"course": "humber/acct"},)
+
+
+def test_a_file_is_believed_only_with_as_many_witnesses_as_are_asked_for() -> None:
+    witness = CosignatureSigner(witness_name(NETWORK, "laval"), b"w" * 32)
+    value = made()
+    policy = WitnessQuorum(1, (witness.verifier,))
+    with pytest.raises(PasserelleError) as caught:
+        verifier(witnesses=policy).prove(value)
+    assert caught.value.code == "witness-quorum-missing"
+    for item in (value["grant"], *value["credentials"]):
+        proof = parse_proof(item["proof"].encode())
+        note = parse_note(proof.checkpoint)
+        cosigned = note.with_signatures([witness.cosign(note.text, 1)]).serialise()
+        item["proof"] = TlogProof(proof.index, proof.path, cosigned).serialise().decode()
+    assert verifier(witnesses=policy).prove(value).release == RELEASE
 
 
 def test_the_file_holds_name_and_birth_date_and_nothing_else_of_the_person() -> None:

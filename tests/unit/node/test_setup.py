@@ -10,10 +10,20 @@ from tests.unit.node.office import CountingIds
 
 from passerelle.core.errors import PasserelleError
 from passerelle.core.note import VerifierKey
-from passerelle.core.registry import ADMITTED, Registry, apply
+from passerelle.core.registry import ADMITTED, KEYS_CHANGED, Registry, apply
 from passerelle.core.signature import SeedSigner
+from passerelle.core.witness import witness_keys
 from passerelle.node.config import NodeConfig
-from passerelle.node.setup import NewNode, create_node, create_operator, known, parse_names, public_key_entry, removals
+from passerelle.node.setup import (
+    NewNode,
+    create_node,
+    create_operator,
+    create_witness_key,
+    known,
+    parse_names,
+    public_key_entry,
+    removals,
+)
 from passerelle.runtime.keys import read_seed
 
 NODE = NewNode(
@@ -99,3 +109,22 @@ def test_names_and_codes_are_explained(tmp_path: Path) -> None:
     assert removals(["a"], ["credential=7"]) == [{"key_id": "a", "distrust_from": {"credential": 7}}]
     with pytest.raises(PasserelleError):
         removals(["a"], ["credential"])
+
+
+def test_a_witness_has_a_key_of_its_own_that_the_registry_lists_for_that_alone(tmp_path: Path) -> None:
+    create_node(tmp_path, NODE, root_file(tmp_path), CountingIds())
+    ids = CountingIds()
+    ids.random(32)
+    vkey = VerifierKey.parse(create_witness_key(tmp_path, NODE.network, NODE.member, ids))
+    assert stat.S_IMODE((tmp_path / "witness.key").stat().st_mode) == 0o600
+    made = create_operator(tmp_path / "op", OPERATOR, CountingIds())
+    registry = Registry("unit.example/1", "operator", made.root.public_key)
+    apply(registry, 0, ADMITTED, made.admission)
+    entry = public_key_entry(tmp_path / "witness.pub", "witness")
+    apply(registry, 1, KEYS_CHANGED, {"member": "operator", "add": [entry]})
+    (key,) = witness_keys(NODE.network, registry.members["operator"].as_dict(), 0)
+    assert (key.public_key, key.name) == (vkey.public_key, "unit.example/1/witness/operator")
+    assert vkey.name == "unit.example/1/witness/cegep-garneau"
+    with pytest.raises(PasserelleError) as caught:
+        create_witness_key(tmp_path, NODE.network, NODE.member, CountingIds())
+    assert caught.value.code == "key-file-unusable"

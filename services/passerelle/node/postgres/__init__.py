@@ -8,9 +8,10 @@ from passerelle.node.postgres.inbox import Inbox
 from passerelle.node.postgres.outbox import Outbox
 from passerelle.node.postgres.session import MIGRATIONS, open_pool, session
 from passerelle.node.postgres.status import StatusQueries
+from passerelle.node.postgres.witness import WitnessQueries
 
 __all__ = ["MIGRATIONS", "PostgresStore", "open_pool", "session"]
 
 
-class PostgresStore(Drafts, Outbox, Inbox, Cases, StatusQueries):
+class PostgresStore(Drafts, Outbox, Inbox, Cases, StatusQueries, WitnessQueries):
     """Everything that a node keeps, in its own database."""

@@ -70,7 +70,7 @@ class Inbox(Part):
                 elif record.kind == "problem":
                     key_refused = await _take_problem(connection, record, now_ms) or key_refused
             if records:
-                await _set_position(connection, "inbox", max(record.number for record in records), next_offset)
+                await set_position(connection, "inbox", max(record.number for record in records), next_offset)
                 await connection.execute("SELECT pg_notify($1, '')", WORK)
         return InboxEffects(tuple(resend), key_refused)
 
@@ -79,7 +79,7 @@ class Inbox(Part):
         async with session(self._pool, transaction=True) as connection:
             things = {event.thing: event.version for event in events if event.thing}
             await see(connection, things)
-            await _set_position(connection, "feed", max(event.index for event in events) + 1, next_offset)
+            await set_position(connection, "feed", max(event.index for event in events) + 1, next_offset)
             if things:
                 await connection.execute("SELECT pg_notify($1, '')", WORK)
 
@@ -93,16 +93,14 @@ class Inbox(Part):
             )
             await connection.execute("SELECT pg_notify($1, '')", WORK)
 
-    async def put_checkpoint(self, size: int, root: bytes, note: str, next_offset: int) -> None:
+    async def put_checkpoint(self, size: int, root: bytes, note: str, next_offset: int) -> str | None:
         """See :class:`passerelle.node.ports.InboxStore`."""
         async with session(self._pool, transaction=True) as connection:
-            await _set_position(connection, "checkpoint", size, next_offset)
-            held = await connection.fetchrow("SELECT size, root FROM node.checkpoint FOR UPDATE")
+            held = await connection.fetchrow("SELECT size, root, note FROM node.checkpoint FOR UPDATE")
             if held is not None and held["size"] == size and held["root"] != root:
-                await _open_problem(
-                    connection, "checkpoint-forked", f"two checkpoints of size {size} have different roots", "", 0
-                )
-                return
+                # The position stays: what a crash keeps from being told now is read again.
+                return str(held["note"])
+            await set_position(connection, "checkpoint", size, next_offset)
             if held is None or held["size"] < size:
                 await connection.execute(
                     "INSERT INTO node.checkpoint (size, root, note) VALUES ($1, $2, $3)"
@@ -111,6 +109,7 @@ class Inbox(Part):
                     root,
                     note,
                 )
+        return None
 
     async def add_problem(self, code: str, what: str, fix: str, now_ms: int) -> None:
         """See :class:`passerelle.node.ports.InboxStore`."""
@@ -118,7 +117,8 @@ class Inbox(Part):
             await _open_problem(connection, code, what, fix, now_ms)
 
 
-async def _set_position(connection: Connection, name: str, number: int, next_offset: int | None) -> None:
+async def set_position(connection: Connection, name: str, number: int, next_offset: int | None) -> None:
+    """Keep how far a topic was taken in; the number never goes back, an offset of None leaves the one that stands."""
     await connection.execute(
         "INSERT INTO node.position (name, number, next_offset) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE SET"
         " number = greatest(position.number, excluded.number),"

@@ -61,6 +61,18 @@ class Outbox(Part):
             )
         return [as_row(row) for row in rows]
 
+    async def answered_rows(self, family: str, after: int, limit: int) -> list[OutboxRow]:
+        """See :class:`passerelle.node.ports.OutboxStore`."""
+        async with session(self._pool) as connection:
+            rows = await connection.fetch(
+                "SELECT * FROM node.outbox WHERE family = $1 AND sequence > $2 AND outcome IS NOT NULL"
+                " ORDER BY sequence LIMIT $3",
+                family,
+                after,
+                limit,
+            )
+        return [as_row(row) for row in rows]
+
     async def oldest_open(self) -> dict[str, int]:
         """See :class:`passerelle.node.ports.OutboxStore`."""
         async with session(self._pool) as connection:

@@ -58,12 +58,14 @@ class GetEntryResponse(_message.Message):
     def __init__(self, index: _Optional[int] = ..., entry: _Optional[bytes] = ..., body: _Optional[bytes] = ..., type: _Optional[str] = ..., subject: _Optional[str] = ...) -> None: ...
 
 class GetProofRequest(_message.Message):
-    __slots__ = ("index", "stream")
+    __slots__ = ("index", "stream", "witnesses")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
+    WITNESSES_FIELD_NUMBER: _ClassVar[int]
     index: int
     stream: StreamPosition
-    def __init__(self, index: _Optional[int] = ..., stream: _Optional[_Union[StreamPosition, _Mapping]] = ...) -> None: ...
+    witnesses: int
+    def __init__(self, index: _Optional[int] = ..., stream: _Optional[_Union[StreamPosition, _Mapping]] = ..., witnesses: _Optional[int] = ...) -> None: ...
 
 class GetProofResponse(_message.Message):
     __slots__ = ("index", "entry", "proof", "body")
@@ -229,3 +231,33 @@ class GetVolumeResponse(_message.Message):
     buckets: _containers.RepeatedCompositeFieldContainer[GetVolumeResponse.Bucket]
     position: _common_pb2.Position
     def __init__(self, buckets: _Optional[_Iterable[_Union[GetVolumeResponse.Bucket, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class GetCheckpointRequest(_message.Message):
+    __slots__ = ("size", "witnesses")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    WITNESSES_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    witnesses: int
+    def __init__(self, size: _Optional[int] = ..., witnesses: _Optional[int] = ...) -> None: ...
+
+class GetCheckpointResponse(_message.Message):
+    __slots__ = ("size", "note")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    note: str
+    def __init__(self, size: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...
+
+class AddCosignatureRequest(_message.Message):
+    __slots__ = ("note",)
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    note: bytes
+    def __init__(self, note: _Optional[bytes] = ...) -> None: ...
+
+class AddCosignatureResponse(_message.Message):
+    __slots__ = ("size", "cosignatures")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    COSIGNATURES_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    cosignatures: int
+    def __init__(self, size: _Optional[int] = ..., cosignatures: _Optional[int] = ...) -> None: ...

@@ -79,6 +79,16 @@ class LedgerServiceStub:
                 request_serializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetVolumeRequest.SerializeToString,
                 response_deserializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetVolumeResponse.FromString,
                 _registered_method=True)
+        self.GetCheckpoint = channel.unary_unary(
+                '/passerelle.api.ledger.v1.LedgerService/GetCheckpoint',
+                request_serializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetCheckpointRequest.SerializeToString,
+                response_deserializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetCheckpointResponse.FromString,
+                _registered_method=True)
+        self.AddCosignature = channel.unary_unary(
+                '/passerelle.api.ledger.v1.LedgerService/AddCosignature',
+                request_serializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.AddCosignatureRequest.SerializeToString,
+                response_deserializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.AddCosignatureResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -149,6 +159,24 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCheckpoint(self, request, context):
+        """A published checkpoint with the cosignatures that witnesses gave so far.
+        Errors: UNAVAILABLE `checkpoint-not-ready`, NOT_FOUND `not-found`, FAILED_PRECONDITION `witness-quorum-missing`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddCosignature(self, request, context):
+        """A member's cosignature (C2SP tlog-cosignature) of a published checkpoint; the same again is absorbed.
+        Errors: UNAUTHENTICATED, PERMISSION_DENIED `witness-key-unknown` or `member-suspended`, NOT_FOUND `not-found`,
+        DATA_LOSS `checkpoint-forked` (the log signed another root of that size), INVALID_ARGUMENT `cosignature-invalid`,
+        `cosignature-untimely`, FAILED_PRECONDITION `cosignature-late`, RESOURCE_EXHAUSTED `too-many-items`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +224,16 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetVolume,
                     request_deserializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetVolumeRequest.FromString,
                     response_serializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetVolumeResponse.SerializeToString,
+            ),
+            'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheckpoint,
+                    request_deserializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetCheckpointRequest.FromString,
+                    response_serializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'AddCosignature': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddCosignature,
+                    request_deserializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.AddCosignatureRequest.FromString,
+                    response_serializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.AddCosignatureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -441,6 +479,60 @@ class LedgerService:
             '/passerelle.api.ledger.v1.LedgerService/GetVolume',
             passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetVolumeRequest.SerializeToString,
             passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetVolumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passerelle.api.ledger.v1.LedgerService/GetCheckpoint',
+            passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetCheckpointRequest.SerializeToString,
+            passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddCosignature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passerelle.api.ledger.v1.LedgerService/AddCosignature',
+            passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.AddCosignatureRequest.SerializeToString,
+            passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.AddCosignatureResponse.FromString,
             options,
             channel_credentials,
             insecure,
