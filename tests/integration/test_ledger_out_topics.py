@@ -31,7 +31,7 @@ from passerelle.events.topics import CHECKPOINT, FEED, REFUSED, REGISTRY, SUMMAR
 from passerelle.ledger.config import LedgerConfig
 from passerelle.runtime.kafka import end_offsets
 from passerelle.testing.federation import Federation, achievement
-from passerelle.testing.running_ledger import Ledger, begin_at_the_end, make_config
+from passerelle.testing.running_ledger import Ledger, attached, begin_at_the_end, make_config
 
 
 @dataclass
@@ -186,7 +186,12 @@ async def test_positions_that_were_lost_only_repeat(config: LedgerConfig) -> Non
     assert len({record.value for record in await read_topic(config.kafka, CHECKPOINT) if int(record.key) == size}) == 1
 
 
-async def test_a_database_behind_its_promises_does_not_start(
+async def outcomes_of(config: LedgerConfig) -> list[tuple[str, str, int, str]]:
+    async with attached(config) as ledger:
+        return await ledger.outcomes()
+
+
+async def test_a_database_that_was_lost_is_made_again_from_the_topics(
     config: LedgerConfig, tmp_path: Path, postgres: Any, unique_name: Callable[[str], str], kafka: EmbeddedKafka
 ) -> None:
     sample = Sample(Federation(config.network))
@@ -197,10 +202,13 @@ async def test_a_database_behind_its_promises_does_not_start(
     try:
         restored = make_config(tmp_path, kafka.bootstrap, dsn, Federation(config.network))
         await begin_at_the_end(restored)
-        with pytest.raises(Fatal) as caught:
-            async with whole_ledger(restored):
-                pass
-        assert caught.value.code == "checkpoint-behind"
+        told = await read_topic(config.kafka, inbox_topic("york"))
+        async with whole_ledger(restored) as (ledger, _process, _addresses):
+            assert await ledger.outcomes() == await outcomes_of(config)
+            await ledger.send(sample.york.achievement("after"))
+            await until_shown(ledger, len(sample.events) + 1)
+        numbers = [headers_of(record)["inbox-number"] for record in await read_topic(config.kafka, inbox_topic("york"))]
+        assert numbers == [b"%d" % number for number in range(1, len(told) + 2)]
     finally:
         await postgres.drop_database(name)
 

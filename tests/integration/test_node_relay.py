@@ -174,6 +174,19 @@ async def test_what_is_not_answered_is_sent_again_in_order_and_what_is_answered_
     assert attempts == [{"attempts": 0, "sent": 301}]
 
 
+async def test_what_was_answered_is_sent_once_more_where_the_ledger_asks(node: Desk, kafka: EmbeddedKafka) -> None:
+    await show_key(node, node.office.signer)
+    async with reading(kafka, node.office.config.member) as written, relaying(node, kafka) as running:
+        await until(lambda: len(written.events) == 301, "all events are written")
+        await node.answer(*(("credential", n, True) for n in range(1, 302)), number=1)
+        running.relay.rewind("credential", 300)
+        running.relay.rewind("credential", 290)
+        await until(lambda: len(written.events) >= 313, "the last ones are written again")
+        await running.relay.step()
+    assert written.sequences() == [*range(1, 302), *range(290, 302)]
+    assert written.events[289] == written.events[301]
+
+
 async def test_the_ledger_can_ask_for_a_stream_from_a_number_on(node: Desk, kafka: EmbeddedKafka) -> None:
     await show_key(node, node.office.signer)
     async with reading(kafka, node.office.config.member) as written, relaying(node, kafka) as running:

@@ -29,7 +29,7 @@ from passerelle.runtime.telemetry import configure_logging, health_app, serve_ht
 MIGRATIONS = "passerelle.ledger.migrations"
 DATABASE_START_S = 30.0
 # The loop's own connections: one writes, one keeps the lease, one reads for the next batch.
-WRITER_POOL = 3
+WRITER_POOL = 4
 GC_THRESHOLDS = (50_000, 50, 100)
 _LOG = structlog.get_logger(__name__)
 
@@ -103,6 +103,8 @@ class LedgerProcess:
         self._stack.push_async_callback(service.close)
         self._parts = self._make_parts(Shared(config, self._clock, pool, self))
         outgoing = self._parts.outgoing
+        if outgoing is not None:
+            await outgoing.refill(store)
         # The state is loaded and held against the public promise before anything can read or add to it.
         await service.start(checkpoints=outgoing, wake=outgoing.wake if outgoing is not None else None)
         self._service = service

@@ -13,12 +13,18 @@ from passerelle.ledger.access import Identity
 from passerelle.ledger.checkpoints import CheckpointBoard, Checkpointer, load_board, newest, verify_start
 from passerelle.ledger.commits import Commits
 from passerelle.ledger.log_ports import LogStore
+from passerelle.ledger.model import CommitPlan
 from passerelle.ledger.outgoing_ports import CheckpointStore, OutgoingStore, Topics, TopicTails
 from passerelle.ledger.outgoing_stream import KafkaTails, KafkaTopics
-from passerelle.ledger.ports import Live, Parts, Shared
+from passerelle.ledger.ports import Live, Parts, Shared, Store
 from passerelle.ledger.postgres.log import LogPostgres
 from passerelle.ledger.postgres.outgoing import CheckpointPostgres, OutgoingPostgres
+from passerelle.ledger.postgres.refill import RefillPostgres
+from passerelle.ledger.postgres.witnesses import CosignaturePostgres
 from passerelle.ledger.publisher import Publisher
+from passerelle.ledger.refill import Keeping, Refill, Sources
+from passerelle.ledger.refill_stream import KafkaRefill
+from passerelle.ledger.witnesses import Cosigning
 from passerelle.runtime.clock import Clock
 from passerelle.runtime.config import ServerConfig
 from passerelle.runtime.keys import read_seed
@@ -38,8 +44,10 @@ class OutgoingPart:
         board: CheckpointBoard,
         commits: Commits,
         clock: Clock,
+        refill: Refill,
     ) -> None:
         store, self._checkpoints = stores
+        self._refill = refill
         self._tails = tails
         self._vkey: VerifierKey = signer.verifier
         self._board = board
@@ -50,9 +58,13 @@ class OutgoingPart:
         """The newest checkpoint on its topic, verified under the log's key. Raises Fatal, Unavailable."""
         return newest(await self._tails.checkpoints(), self._vkey)
 
-    def wake(self, size: int) -> None:
+    async def refill(self, store: Store) -> int:
+        """As :class:`passerelle.ledger.ports.Outgoing`."""
+        return await self._refill.run(store)
+
+    def wake(self, size: int, plan: CommitPlan | None) -> None:
         """A commit brought the log to ``size``."""
-        self._publisher.wake(size)
+        self._publisher.wake(size, plan)
         self._commits.wake()
 
     def health(self) -> dict[str, Any]:
@@ -82,6 +94,7 @@ class RpcPart:
         live: Live,
         store: LogStore,
         board: CheckpointBoard,
+        cosigning: Cosigning,
         commits: Commits,
         clock: Clock,
     ) -> None:
@@ -89,6 +102,7 @@ class RpcPart:
         self._live = live
         self._store = store
         self._board = board
+        self._cosigning = cosigning
         self._commits = commits
         self._identity = Identity(lambda: live.registry, clock)
         self._server: RpcServer | None = None
@@ -98,7 +112,8 @@ class RpcPart:
         from passerelle.api.ledger.v1 import ledger_pb2_grpc
         from passerelle.ledger.rpc import SERVICE, LedgerRpc
 
-        rpc = LedgerRpc(self._live, self._store, self._board, self._identity, self._commits)
+        await self._cosigning.load()
+        rpc = LedgerRpc(self._live, self._store, self._board, self._cosigning, self._identity, self._commits)
         self._server = await start_server(
             self._config, lambda server: ledger_pb2_grpc.add_LedgerServiceServicer_to_server(rpc, server), [SERVICE]
         )
@@ -118,10 +133,13 @@ class RpcPart:
 class LogPart:
     """Tiles, checkpoints and public bodies over HTTP as a part of the ledger process."""
 
-    def __init__(self, config: ServerConfig, store: LogStore, board: CheckpointBoard, vkey: VerifierKey) -> None:
+    def __init__(
+        self, config: ServerConfig, store: LogStore, board: CheckpointBoard, cosigning: Cosigning, vkey: VerifierKey
+    ) -> None:
         self._config = config
         self._store = store
         self._board = board
+        self._cosigning = cosigning
         self._vkey = vkey
         self._stack = AsyncExitStack()
 
@@ -129,7 +147,7 @@ class LogPart:
         """Serve the log."""
         from passerelle.ledger.http import LogPages
 
-        app = LogPages(self._store, self._board, str(self._vkey)).app()
+        app = LogPages(self._store, self._board, self._cosigning, str(self._vkey)).app()
         port = await self._stack.enter_async_context(serve_http(app, self._config))
         return {"log": f"http://{self._config.host}:{port}"}
 
@@ -147,15 +165,20 @@ def build_parts(shared: Shared) -> Parts:
     config, clock, pool = shared.config, shared.clock, shared.pool
     signer = NoteSigner(config.network, read_seed(config.log_key_file))
     board, commits, log = CheckpointBoard(), Commits(), LogPostgres(pool)
-    outgoing = OutgoingPart(
-        (OutgoingPostgres(pool), CheckpointPostgres(pool)),
-        KafkaTopics(config.kafka, replication=config.replication),
-        KafkaTails(config.kafka),
-        signer,
-        board,
-        commits,
+    stores = OutgoingPostgres(pool), CheckpointPostgres(pool)
+    topics, tails = KafkaTopics(config.kafka, replication=config.replication), KafkaTails(config.kafka)
+    kafka = KafkaRefill(config.kafka)
+    refill = Refill(
+        Sources(kafka, kafka, kafka, tails),
+        Keeping(RefillPostgres(pool), *stores),
+        topics,
+        signer.verifier,
         clock,
+        things_cached=config.things_cached,
+        lossy=config.accept_missing_bodies,
     )
-    rpc = RpcPart(config.grpc, shared.live, log, board, commits, clock)
-    pages = LogPart(config.log, log, board, signer.verifier)
+    outgoing = OutgoingPart(stores, topics, tails, signer, board, commits, clock, refill)
+    cosigning = Cosigning(CosignaturePostgres(pool), board, lambda: shared.live.registry, signer.verifier, clock)
+    rpc = RpcPart(config.grpc, shared.live, log, board, cosigning, commits, clock)
+    pages = LogPart(config.log, log, board, cosigning, signer.verifier)
     return Parts(outgoing, (outgoing, rpc, pages))

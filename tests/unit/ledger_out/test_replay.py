@@ -17,6 +17,7 @@ from passerelle.core.statement import digest
 from passerelle.ledger.check import EntryChecker, Findings
 from passerelle.ledger.check_ports import BodyRow, EntryRow
 from passerelle.ledger.check_run import logged_of
+from passerelle.ledger.check_signatures import good as verified
 from passerelle.ledger.replay import Replay
 from passerelle.testing.federation import Federation, Member, uuid_of
 from passerelle.testing.memory_ledger import MemoryLedger
@@ -109,10 +110,11 @@ class Actors:
             subject, parties, party = self.ledger.party[index]
             bodies.append(BodyRow("party_body", party, (subject, tuple(parties))))
         if index in self.ledger.refused:
-            bodies.append(BodyRow("refused_body", self.ledger.refused[index], (row[2],)))
+            note = (row[2], row[9], row[1])
+            bodies.append(BodyRow("refused_body", self.ledger.refused[index], note))
         names = ("index", "accepted_at", "member", "family", "sequence", "visibility", "code", "refusal", "type")
         values = dict(zip((*names, "subject", "digest", "entry"), row, strict=False))
-        del values["refusal"]
+        values["refusal"] = None if row[7] is None else row[7].decode()
         return EntryRow(**values, bodies=tuple(bodies))
 
     def registry(self) -> Registry:
@@ -169,6 +171,7 @@ def test_check_and_rebuild_agree_with_the_ledger(chosen: list[tuple[str, str]], 
     for row in actors.rows():
         checker.take(row)
         rebuilt.take(logged_of(row, rebuilt.size))
+    checker.tell_counts()
     assert findings.faults == []
     assert findings.counts["entries"] == len(actors.ledger.entries)
     missing = {subject for subject in checker.missing if checker.replay.erased.get(subject, -1) < 0}
@@ -224,4 +227,5 @@ def test_every_fault_of_an_entry_is_told_with_its_place() -> None:
         checker = EntryChecker(actors.registry(), findings)
         for item in (*good[:5], replace(good[5], entry=data)):
             checker.take(item)
+        checker.settle(checker.pending, verified(checker.pending))
         assert code in {fault.code for fault in findings.faults if fault.where == "index 5"}, code
