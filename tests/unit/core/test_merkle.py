@@ -294,3 +294,19 @@ def test_random_proofs_fail_with_the_typed_error(
             merkle.verify_inclusion(one, low, high, path, two)
         with pytest.raises(ProofError):
             merkle.verify_consistency(low, one, high, two, path)
+
+
+@pytest.mark.parametrize("size2", [2, 5, 8, 21])
+def test_roots_follow_from_the_consistency_hashes_alone(size2: int) -> None:
+    hashes = merkle.leaf_hashes(b"%d" % index for index in range(size2))
+    for size1 in range(1, size2):
+        path = merkle.consistency_path(hashes, size1)
+        first = merkle.root_from_leaves(hashes[:size1])
+        walk = (first, *path) if size1 & (size1 - 1) == 0 else path
+        assert merkle.consistency_roots(size1, size2, walk) == (first, merkle.root_from_leaves(hashes))
+        for wrong in (walk[:-1], (*walk, bytes(32)), ()):
+            with pytest.raises(ProofError) as caught:
+                merkle.consistency_roots(size1, size2, wrong)
+            assert caught.value.code == "proof-malformed"
+    with pytest.raises(ProofError):
+        merkle.consistency_roots(size2, size2, ())
