@@ -53,7 +53,7 @@ class World:
             assert int((await self.look.execute(statement)).rpartition(" ")[2]) > 0
             yield
         finally:
-            await self.look.execute(f"TRUNCATE ledger.{table}")
+            await self.look.execute(f"DELETE FROM ledger.{table}")
             await self.look.execute(f"INSERT INTO ledger.{table} SELECT * FROM public.kept")
             await self.look.execute("DROP TABLE public.kept")
 
@@ -168,7 +168,7 @@ TAMPERINGS = [
     ("stream", "UPDATE ledger.stream SET sequence = sequence + 1 WHERE member = 'york'", "stream"),
     ("volume", "UPDATE ledger.volume SET refused = refused + 1", "volume"),
     ("tile", "UPDATE ledger.tile SET hashes = set_byte(hashes, 65, 7)", "tile/0/000.p/28"),
-    ("tile", "INSERT INTO ledger.tile VALUES (1, 0, sha256('x'))", "tiles"),
+    ("tile", "INSERT INTO ledger.tile VALUES (1, 0, sha256('x'))", "tile/1/0"),
     ("head", "UPDATE ledger.head SET frontier = set_byte(frontier, 0, 7)", "head"),
     ("head", "UPDATE ledger.head SET size = size + 1", "head"),
     ("head", "UPDATE ledger.head SET floor = 1", "head"),

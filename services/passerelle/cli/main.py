@@ -27,7 +27,7 @@ AREAS = {
     "equivalency": "what counts for what: find, reverse, evaluate",
     "portability": "is an achievement portable: assess",
     "transfer": "transfer cases as a party: show, list, watch",
-    "proof": "receipts and proofs: get, verify",
+    "proof": "receipts and proofs: get, verify, audit",
     "feed": "the public feed: verify",
 }
 

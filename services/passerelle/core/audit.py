@@ -121,9 +121,9 @@ class LogAudit:
         if len(self._leaves) >= WIDTH or self._at_prefix() or self.size == self.report.checkpoint.size:
             self._grow()
 
-    def _fault(self, code: str, where: str, what: str) -> None:
+    def _fault(self, code: str, where: str, what: str, *, always: bool = False) -> None:
         self.report.fault_count += 1
-        if len(self.report.faults) < FAULTS_TOLD:
+        if always or len(self.report.faults) < FAULTS_TOLD:
             self.report.faults.append(AuditFault(code, where, what))
 
     def _count(self, what: str) -> None:
@@ -246,9 +246,10 @@ class LogAudit:
         checkpoint = self.report.checkpoint
         if self._frontier.size != checkpoint.size:
             what = f"{self._frontier.size} entries were read and the checkpoint covers {checkpoint.size}"
-            self._fault("checkpoint-behind", f"checkpoint {checkpoint.size}", what)
+            self._fault("checkpoint-behind", f"checkpoint {checkpoint.size}", what, always=True)
         elif self._frontier.root() != checkpoint.root:
-            self._fault("proof-root-mismatch", f"checkpoint {checkpoint.size}", "the entries do not give its root")
+            what = "the entries do not give its root"
+            self._fault("proof-root-mismatch", f"checkpoint {checkpoint.size}", what, always=True)
         for older in self._prefixes:
             self._fault("checkpoint-shrunk", f"checkpoint {older.size}", "it covers more than the log now shows")
         return [Tile(TileCoord(*place, len(data) // HASH_SIZE), data) for place, data in sorted(self._open.items())]

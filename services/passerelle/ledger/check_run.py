@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Protocol
 
 from passerelle.core.entry import parse_entry
 from passerelle.core.errors import Fatal, FormatError, Refused
@@ -13,10 +15,16 @@ from passerelle.core.registry import Registry
 from passerelle.core.statement import digest
 from passerelle.events.codec import Event, parse_event
 from passerelle.ledger.check import EntryChecker, Fault, Findings
-from passerelle.ledger.check_ports import CheckStore, EntryRow, HeadRow
+from passerelle.ledger.check_letters import LetterChecker
+from passerelle.ledger.check_ports import CheckStore, EntryRow, HeadRow, LetterStore, RestStore
+from passerelle.ledger.check_rest import RestChecker
+from passerelle.ledger.check_signatures import SignaturePool, Signed
 from passerelle.ledger.check_tree import TreeChecker
 from passerelle.ledger.replay import Logged, Replay
 from passerelle.runtime.clock import Clock, as_date, as_datetime
+
+AHEAD: Final = 4
+"""Chunks whose signatures may be under way while later ones are checked."""
 
 Progress = Callable[[int, int], None]
 """Called with the entries done and the size of the log."""
@@ -53,41 +61,94 @@ class Report:
         }
 
 
+class Snapshot(CheckStore, LetterStore, RestStore, Protocol):
+    """Everything that a check reads, in one snapshot."""
+
+
 async def run_check(
-    store: CheckStore, registry: Registry, keys: Sequence[VerifierKey], clock: Clock, progress: Progress | None = None
+    store: Snapshot,
+    registry: Registry,
+    keys: Sequence[VerifierKey],
+    clock: Clock,
+    progress: Progress | None = None,
+    *,
+    any_wording: bool = False,
 ) -> Report:
     """Check everything. ``registry`` is the empty one of the network; ``keys`` are the log's verifier keys.
 
-    Without keys the one that the operator's own admission lists is taken. Raises ConfigError, Unavailable, and Fatal
-    ``config-mismatch`` where the database is of another network.
+    Without keys the one that the operator's own admission lists is taken. With ``any_wording`` the texts of refusals
+    may be another release's. Raises ConfigError, Unavailable, and Fatal ``config-mismatch`` where the database is of
+    another network.
     """
     started = clock.monotonic()
     findings = Findings()
     head = await _head(store, registry.network)
     entries = EntryChecker(registry, findings)
-    tree: TreeChecker | None = None
-    async for rows in store.entries():
-        for row in rows:
-            entries.take(row)
-        tree = tree or TreeChecker(store, keys or _listed_keys(registry), registry.network, findings)
-        await tree.take([row.entry for row in rows])
-        if progress is not None:
-            progress(entries.replay.size, head.size)
-    tree = tree or TreeChecker(store, keys, registry.network, findings)
+    with SignaturePool() as pool:
+        tree = await _check_entries(store, entries, pool, keys, head, progress)
     await tree.finish(head)
     _check_head(head, entries.accepted_at, findings)
     await _check_bodies(store, entries, findings)
     await _check_models(store, entries.replay, findings)
-    seconds = clock.monotonic() - started
+    positions, now_ms = await store.published(), clock.now_ms()
+    refilled, feed = positions.get("refilled", 0), positions.get("feed", 0)
+    await LetterChecker(store, entries, findings, now_ms=now_ms, refilled=refilled, feed=feed).run()
+    await RestChecker(store, entries, head, findings, now_ms=now_ms).run(positions, tree.largest)
+    _check_wording(entries, findings, any_wording=any_wording)
     return Report(
         registry.network,
         tree.frontier.size,
         tree.frontier.root(),
-        seconds,
+        clock.monotonic() - started,
         findings.counts,
         findings.faults,
         findings.fault_count,
     )
+
+
+async def _check_entries(
+    store: Snapshot,
+    entries: EntryChecker,
+    pool: SignaturePool,
+    keys: Sequence[VerifierKey],
+    head: HeadRow,
+    progress: Progress | None,
+) -> TreeChecker:
+    """Entries and tree, chunk by chunk; the signatures of one chunk are verified while the next is checked."""
+    registry, findings = entries.replay.registry, entries.findings
+    tree: TreeChecker | None = None
+    under_way: deque[tuple[list[Signed], asyncio.Future[bytes]]] = deque()
+    async for rows in store.entries():
+        for row in rows:
+            entries.take(row)
+        pending, entries.pending = entries.pending, []
+        under_way.append((pending, pool.start(pending)))
+        tree = tree or TreeChecker(store, keys or _listed_keys(registry), registry.network, findings)
+        await tree.take([row.entry for row in rows])
+        if notices := entries.hand_over():
+            await store.expect_notices(notices)
+        while len(under_way) > AHEAD:
+            await _settle(entries, *under_way.popleft())
+        if progress is not None:
+            progress(entries.replay.size, head.size)
+    while under_way:
+        await _settle(entries, *under_way.popleft())
+    entries.tell_counts()
+    return tree or TreeChecker(store, keys, registry.network, findings)
+
+
+async def _settle(entries: EntryChecker, pending: list[Signed], work: asyncio.Future[bytes]) -> None:
+    entries.settle(pending, await work)
+
+
+def _check_wording(entries: EntryChecker, findings: Findings, *, any_wording: bool) -> None:
+    """What no receipt bears out must be what this release would say."""
+    for index in sorted(entries.reworded):
+        if any_wording:
+            findings.add("refusal texts of another release")
+            continue
+        what = "column refusal is not what this release tells (--any-wording takes those of another)"
+        findings.fault("ledger-diverged", f"index {index}", what)
 
 
 async def _head(store: CheckStore, network: str) -> HeadRow:

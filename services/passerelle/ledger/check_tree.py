@@ -10,8 +10,7 @@ from passerelle.core.merkle import HASH_SIZE, Frontier, leaf_hashes
 from passerelle.core.note import VerifierKey
 from passerelle.core.tiles import WIDTH, TileCoord, grow
 from passerelle.ledger.check import Findings
-from passerelle.ledger.check_ports import CheckStore, HeadRow
-from passerelle.ledger.outgoing_ports import StoredCheckpoint
+from passerelle.ledger.check_ports import CheckpointRow, CheckStore, HeadRow
 
 
 class TreeChecker:
@@ -24,9 +23,11 @@ class TreeChecker:
         self._network = network
         self._findings = findings
         self._open: dict[tuple[int, int], bytes] = {}
-        self._tiles = 0
-        self._checkpoints: AsyncIterator[StoredCheckpoint] = store.checkpoints()
-        self._next: StoredCheckpoint | None = None
+        self._hidden: int | None = None
+        self.largest = 0
+        """Size of the largest checkpoint."""
+        self._checkpoints: AsyncIterator[CheckpointRow] = store.checkpoints()
+        self._next: CheckpointRow | None = None
         self._asked = False
 
     async def take(self, entries: Sequence[bytes]) -> None:
@@ -35,9 +36,9 @@ class TreeChecker:
         start, end = 0, len(leaves)
         while start < end:
             stop = end
-            checkpoint = await self._upcoming()
-            if checkpoint is not None and checkpoint.size <= self.frontier.size + end - start:
-                stop = start + max(0, checkpoint.size - self.frontier.size)
+            upcoming = await self._upcoming()
+            if upcoming is not None and upcoming.checkpoint.size <= self.frontier.size + end - start:
+                stop = start + max(0, upcoming.checkpoint.size - self.frontier.size)
             self._grow(leaves[start:stop])
             start = stop
             await self._reached()
@@ -48,19 +49,25 @@ class TreeChecker:
             place = (growth.level, growth.index)
             self._open[place] = self._open.get(place, b"") + growth.hashes
 
-    async def _upcoming(self) -> StoredCheckpoint | None:
+    async def _upcoming(self) -> CheckpointRow | None:
         if not self._asked:
             self._asked = True
             self._next = await anext(self._checkpoints, None)
         return self._next
 
     async def _reached(self) -> None:
-        while (checkpoint := await self._upcoming()) is not None and checkpoint.size <= self.frontier.size:
-            self._check(checkpoint)
+        while (row := await self._upcoming()) is not None and row.checkpoint.size <= self.frontier.size:
+            self._check(row)
             self._asked = False
 
-    def _check(self, checkpoint: StoredCheckpoint) -> None:
+    def _check(self, row: CheckpointRow) -> None:
+        checkpoint = row.checkpoint
         where = f"checkpoint {checkpoint.size}"
+        self.largest = max(self.largest, checkpoint.size)
+        if self._hidden is not None:
+            # The next one is signed only when the one before was acked.
+            self._findings.fault("ledger-diverged", f"checkpoint {self._hidden}", "it is not shown, and a later one is")
+        self._hidden = None if row.shown else checkpoint.size
         self._findings.add("checkpoints")
         if checkpoint.size < self.frontier.size or checkpoint.root != self.frontier.root():
             self._findings.fault("checkpoint-forked", where, "the stored root is not that of the first entries")
@@ -86,7 +93,6 @@ class TreeChecker:
         for level, numbers in by_level.items():
             stored = await self._store.tiles(level, min(numbers), max(numbers))
             for n in sorted(numbers):
-                self._tiles += 1
                 self._findings.add("tiles")
                 if stored.get(n) != ready[(level, n)]:
                     width = len(ready[(level, n)]) // HASH_SIZE
@@ -99,17 +105,24 @@ class TreeChecker:
         """Compare the last tiles, the checkpoints that no entry reaches, and the head."""
         await self._reached()
         await self._compare(whole=False)
-        while (checkpoint := await self._upcoming()) is not None:
-            where = f"checkpoint {checkpoint.size}"
+        while (row := await self._upcoming()) is not None:
+            where = f"checkpoint {row.checkpoint.size}"
             self._findings.fault("checkpoint-behind", where, f"only {self.frontier.size} entries are held")
             self._asked = False
-        stored = await self._store.tile_count()
-        if stored != self._tiles:
-            what = f"{stored} tiles are stored and the tree has {self._tiles}"
-            self._findings.fault("tile-hash-mismatch", "tiles", what)
+        for level, n in await self._store.stray_tiles(_tile_counts(self.frontier.size)):
+            self._findings.fault("tile-hash-mismatch", f"tile/{level}/{n}", "the tree has no such tile")
         if head.size != self.frontier.size:
             self._findings.fault(
                 "ledger-diverged", "head", f"size {head.size}, and {self.frontier.size} entries are held"
             )
         if head.frontier != b"".join(self.frontier.peaks):
             self._findings.fault("ledger-diverged", "head", "the stored frontier is not that of the entries")
+
+
+def _tile_counts(size: int) -> list[int]:
+    """Tiles of the tree by level, from the lowest."""
+    counts = []
+    while size:
+        counts.append(-(-size // WIDTH))
+        size //= WIDTH
+    return counts

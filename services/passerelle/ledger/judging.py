@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from passerelle.core.decide import Accepted, Rejected, Verdict, decide
-from passerelle.core.errors import Refused
+from passerelle.core.decide import Accepted, Rejected, Verdict, Waiting, decide
+from passerelle.core.errors import Refused, code_info
 from passerelle.core.registry import Registry, apply
 from passerelle.core.things import Effects, Occurrence, View
 from passerelle.events.codec import Event
@@ -14,6 +14,22 @@ _NOTHING = Accepted(Effects())
 def rejected(refused: Refused) -> Rejected:
     """A refusal as a verdict."""
     return Rejected(refused.code, refused.what, refused.where, refused.fix)
+
+
+def overdue(waiting: Waiting) -> Rejected:
+    """The refusal of an event that waited in vain for the thing that it names."""
+    kind, _, _ = waiting.key.partition(":")
+    return Rejected(
+        "reference-unknown",
+        f"the event names a {kind} that did not come in time",
+        waiting.where,
+        "publish or correct the reference, see that it was accepted, then publish the event again",
+    )
+
+
+def refusal_told(verdict: Rejected) -> dict[str, str]:
+    """What the sender of a refused event is told beside the code."""
+    return {"field": verdict.where, "what": verdict.what, "fix": verdict.fix or code_info(verdict.code).fix}
 
 
 def judge(event: Event, index: int, date: str, view: View, registry: Registry) -> Verdict:

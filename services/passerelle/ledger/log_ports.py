@@ -26,6 +26,18 @@ class EntryView:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamEntryView:
+    """An entry of a stream, and why it was refused as its sender was told: ``field``, ``what`` and ``fix`` are empty
+    where it was accepted or the caller may not read its body.
+    """
+
+    view: EntryView
+    field: str = ""
+    what: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PublicBody:
     """A public body that the log names; ``body`` is None once it was withdrawn."""
 
@@ -85,6 +97,12 @@ class LogStore(Protocol):
 
     async def entry_of(self, member: str, family: str, sequence: int, caller: Caller) -> EntryView | None:
         """One entry by its place in its stream."""
+        ...
+
+    async def stream_entries(
+        self, member: str, family: str, after: int, limit: int, caller: Caller, *, bodies: bool
+    ) -> Sequence[StreamEntryView]:
+        """Entries of a stream after a sequence, in order, bounded in bytes too, at least one if any."""
         ...
 
     async def views(self, start: int, stop: int, caller: Caller) -> Sequence[EntryView]:

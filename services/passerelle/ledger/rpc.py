@@ -37,6 +37,9 @@ WATCH_CHUNK: Final = 500
 POLL_S: Final = 0.25
 INBOX_PAGE: Final = 100
 INBOX_PAGE_MAX: Final = 500
+STREAM_PAGE: Final = 100
+STREAM_PAGE_MAX: Final = 1000
+STREAM_BODIES_MAX: Final = 256
 VOLUME_HOURS: Final = 48
 VOLUME_HOURS_MAX: Final = 720
 
@@ -160,6 +163,35 @@ class LedgerRpc(ledger_pb2_grpc.LedgerServiceServicer):
         self._known(request.member)
         view = await self._store.stream(request.member, request.family)
         return ledger_pb2.GetStreamResponse(sequence=view.sequence, digest=view.digest, waiting=view.waiting)
+
+    async def ListStream(
+        self, request: ledger_pb2.ListStreamRequest, context: Context
+    ) -> ledger_pb2.ListStreamResponse:
+        """Entries of a stream after a sequence, with their bodies where they are asked for and the caller may."""
+        caller = self._caller(context)
+        _check_stream(request.member, request.family)
+        self._known(request.member)
+        if request.after >= 2**63:
+            raise PasserelleError("argument-invalid", "no entry has such a sequence", where="after")
+        limit = min(request.page_size or STREAM_PAGE, STREAM_BODIES_MAX if request.bodies else STREAM_PAGE_MAX)
+        found = await self._store.stream_entries(
+            request.member, request.family, request.after, limit, caller, bodies=request.bodies
+        )
+        return ledger_pb2.ListStreamResponse(
+            entries=[
+                ledger_pb2.StreamEntry(
+                    index=one.view.index,
+                    entry=one.view.entry,
+                    body=one.view.body,
+                    type=one.view.type,
+                    subject=one.view.subject,
+                    field=one.field,
+                    what=one.what,
+                    fix=one.fix,
+                )
+                for one in found
+            ]
+        )
 
     def _known(self, member: str) -> None:
         if member not in self._live.registry.members:

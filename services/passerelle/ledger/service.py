@@ -96,7 +96,7 @@ class LedgerService:
                 "checkpoint-behind",
                 f"the database holds {self.head.size} entries, a published checkpoint promises {promised.size}",
                 where="database",
-                fix="start the ledger again: it fills its database from the feed; nothing is signed or decided until then",
+                fix="start the ledger again: it fills its database from the feed, and signs nothing before",
             )
         if await self._store.root_at(promised.size) != promised.root:
             raise Fatal(

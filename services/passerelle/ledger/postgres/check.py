@@ -11,8 +11,9 @@ import orjson
 
 from passerelle.core.errors import Fatal, Unavailable
 from passerelle.core.things import Thing
-from passerelle.ledger.check_ports import BodyRow, Difference, EntryRow, HeadRow
+from passerelle.ledger.check_ports import BodyRow, CheckpointRow, Difference, EntryRow, HeadRow
 from passerelle.ledger.outgoing_ports import StoredCheckpoint
+from passerelle.ledger.postgres.check_rest import RestSnapshot
 from passerelle.ledger.postgres.errors import translated
 from passerelle.ledger.postgres.lease import LOCK
 from passerelle.ledger.replay import Replay
@@ -23,9 +24,10 @@ TOLD: Final = 10
 
 _ENTRIES: Final = """
 SELECT e.index, e.accepted_at, e.member, e.family, e.sequence, e.visibility, e.code, e.type, e.subject, e.digest,
-    e.entry, b.index IS NOT NULL AS public_row, b.sha256, b.body AS public_body,
+    e.entry, e.refusal, e.ingress, b.index IS NOT NULL AS public_row, b.sha256, b.body AS public_body,
     p.index IS NOT NULL AS party_row, p.subject AS party_subject, p.parties, p.body AS party_body,
-    r.index IS NOT NULL AS refused_row, r.member AS refused_member, r.body AS refused_body
+    r.index IS NOT NULL AS refused_row, r.member AS refused_member, r.subject AS refused_subject, r.arrived_at,
+    r.body AS refused_body
 FROM ledger.entry e
 LEFT JOIN ledger.public_body b ON b.index = e.index
 LEFT JOIN ledger.party_body p ON p.index = e.index
@@ -45,6 +47,11 @@ SELECT h.index FROM (
     UNION ALL SELECT index, subject FROM ledger.refused_body WHERE body IS NOT NULL
 ) AS h JOIN unnest($1::text[], $2::bigint[]) AS e (subject, index) ON e.subject = h.subject AND h.index < e.index
 ORDER BY h.index LIMIT 10
+"""
+
+_STRAY_TILES: Final = """
+SELECT t.level, t.n FROM ledger.tile t LEFT JOIN unnest($1::int[], $2::bigint[]) AS w (level, count) USING (level)
+WHERE w.count IS NULL OR t.n < 0 OR t.n >= w.count ORDER BY 1, 2 LIMIT 10
 """
 
 _TAKE: Final = """
@@ -95,14 +102,13 @@ def model_rows(replay: Replay) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-class SnapshotStore:
-    """The :class:`~passerelle.ledger.check_ports.CheckStore` of one open snapshot."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
+class SnapshotStore(RestSnapshot):
+    """The stores of :mod:`passerelle.ledger.check_ports` over one open snapshot."""
 
     async def head(self) -> HeadRow | None:
-        row = await self._connection.fetchrow("SELECT network, size, accepted_at, floor, frontier FROM ledger.head")
+        row = await self._connection.fetchrow(
+            "SELECT network, size, accepted_at, floor, frontier, generation FROM ledger.head"
+        )
         return None if row is None else HeadRow(*row)
 
     async def entries(self) -> AsyncIterator[Sequence[EntryRow]]:
@@ -116,16 +122,17 @@ class SnapshotStore:
         )
         return {row["n"]: row["hashes"] for row in rows}
 
-    async def tile_count(self) -> int:
-        return int(await self._connection.fetchval("SELECT count(*) FROM ledger.tile"))
+    async def stray_tiles(self, counts: Sequence[int]) -> Sequence[tuple[int, int]]:
+        rows = await self._connection.fetch(_STRAY_TILES, list(range(len(counts))), list(counts))
+        return [(row["level"], row["n"]) for row in rows]
 
-    async def checkpoints(self) -> AsyncIterator[StoredCheckpoint]:
+    async def checkpoints(self) -> AsyncIterator[CheckpointRow]:
         cursor = await self._connection.cursor(
-            "SELECT size, root, note, signed_at FROM ledger.checkpoint ORDER BY size"
+            "SELECT size, root, note, signed_at, shown FROM ledger.checkpoint ORDER BY size"
         )
         while rows := await cursor.fetch(CHUNK):
-            for row in rows:
-                yield StoredCheckpoint(*row)
+            for size, root, note, signed_at, shown in rows:
+                yield CheckpointRow(StoredCheckpoint(size, root, note, signed_at), shown)
 
     async def stray_bodies(self) -> Sequence[str]:
         return [row["place"] for row in await self._connection.fetch(_STRAY)]
@@ -135,8 +142,7 @@ class SnapshotStore:
         return [row["index"] for row in rows]
 
     async def compare(self, replay: Replay) -> Sequence[Difference]:
-        schema = f"ledger_check_{self._connection.get_server_pid()}"
-        await self._connection.execute(f"CREATE SCHEMA {schema}")
+        schema = await self.scratch()
         differences = []
         rows = model_rows(replay)
         for table, (keys, columns) in MODELS.items():
@@ -163,27 +169,23 @@ def _difference(schema: str, table: str, keys: Sequence[str]) -> str:
 
 
 def _entry_row(row: asyncpg.Record) -> EntryRow:
+    """The columns of ``_ENTRIES`` in their order: there are many of them, and millions of rows."""
+    (
+        index, accepted_at, member, family, sequence, visibility, code, kind, subject, digest, entry, refusal, ingress,
+        public, sha256, public_body, party, party_subject, parties, party_body,
+        refused, refused_member, refused_subject, arrived_at, refused_body,
+    ) = row  # fmt: skip
     bodies = []
-    if row["public_row"]:
-        bodies.append(BodyRow("public_body", row["public_body"], (row["sha256"],)))
-    if row["party_row"]:
-        bodies.append(BodyRow("party_body", row["party_body"], (row["party_subject"], tuple(row["parties"]))))
-    if row["refused_row"]:
-        bodies.append(BodyRow("refused_body", row["refused_body"], (row["refused_member"],)))
+    if public:
+        bodies.append(BodyRow("public_body", public_body, (sha256,)))
+    if party:
+        bodies.append(BodyRow("party_body", party_body, (party_subject, tuple(parties))))
+    if refused:
+        bodies.append(BodyRow("refused_body", refused_body, (refused_member, refused_subject, arrived_at)))
     return EntryRow(
-        row["index"],
-        row["accepted_at"],
-        row["member"],
-        row["family"],
-        row["sequence"],
-        row["visibility"],
-        row["code"],
-        row["type"],
-        row["subject"],
-        row["digest"],
-        row["entry"],
-        tuple(bodies),
-    )
+        index, accepted_at, member, family, sequence, visibility, code, kind, subject, digest, entry, tuple(bodies),
+        refusal, ingress,
+    )  # fmt: skip
 
 
 async def _connect(config: DatabaseConfig) -> asyncpg.Connection:

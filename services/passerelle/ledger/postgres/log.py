@@ -10,7 +10,7 @@ import asyncpg
 from passerelle.core.statement import ZERO
 from passerelle.core.tiles import ReadTile
 from passerelle.ledger.access import Caller
-from passerelle.ledger.log_ports import EntryView, InboxView, PublicBody, StreamView, VolumeView
+from passerelle.ledger.log_ports import EntryView, InboxView, PublicBody, StreamEntryView, StreamView, VolumeView
 from passerelle.ledger.postgres.guard import guarded
 from passerelle.ledger.postgres.outgoing import inbox_value
 from passerelle.ledger.postgres.pool import Pool
@@ -19,6 +19,8 @@ from passerelle.ledger.postgres.tiles import read_tiles, tiles_needed
 T = TypeVar("T")
 INBOX_BYTES: Final = 3 * 1024 * 1024
 """Bytes of one inbox answer beyond its first record: clients take messages of 4 MiB."""
+STREAM_BYTES: Final = 3 * 1024 * 1024
+"""Bytes of entries and bodies in one answer about a stream, beyond its first entry."""
 
 # $1: the caller's member id, empty for the public; $2: whether it is the operator. Type and subject of a party event
 # tell what its body says, so they are read by the same rule.
@@ -40,6 +42,19 @@ _BODY: Final = {
     "public": "SELECT body FROM ledger.public_body WHERE index = $1",
     "party": "SELECT body FROM ledger.party_body WHERE index = $1",
 }
+# $3: member, $4: family, $5: after, $6: limit, $7: whether bodies are wanted.
+_STREAM: Final = f"""
+SELECT e.index, e.entry, CASE WHEN v.visible THEN e.type END AS type, CASE WHEN v.visible THEN e.subject END AS subject,
+    CASE WHEN v.visible THEN e.refusal END AS refusal,
+    CASE WHEN v.visible AND $7 THEN
+        CASE WHEN e.code IS NOT NULL THEN (SELECT r.body FROM ledger.refused_body r WHERE r.index = e.index)
+            WHEN e.visibility = 'public' THEN (SELECT b.body FROM ledger.public_body b WHERE b.index = e.index)
+            ELSE p.body END
+    END AS body
+FROM ledger.entry e LEFT JOIN ledger.party_body p ON p.index = e.index AND e.code IS NULL
+CROSS JOIN LATERAL (SELECT {_VISIBLE} AS visible) AS v
+WHERE e.member = $3 AND e.family = $4 AND e.sequence > $5 ORDER BY e.sequence LIMIT $6
+"""  # noqa: S608 - constants only
 _INBOX: Final = """
 SELECT number, kind, value, entry_index, type, sender, subject, body FROM (
     SELECT i.number, i.kind, i.value, i.entry_index, e.type, e.member AS sender, e.subject,
@@ -103,6 +118,22 @@ class LogPostgres:
                 kind = "refused" if row["code"] is not None else row["visibility"]
                 body = await connection.fetchval(_BODY[kind], row["index"])
         return _view(row, body)
+
+    async def stream_entries(
+        self, member: str, family: str, after: int, limit: int, caller: Caller, *, bodies: bool
+    ) -> Sequence[StreamEntryView]:
+        async with guarded(self._pool) as connection:
+            rows = await connection.fetch(_STREAM, caller.member, caller.operator, member, family, after, limit, bodies)
+        found: list[StreamEntryView] = []
+        total = 0
+        for row in rows:
+            total += len(row["entry"]) + len(row["body"] or b"")
+            if found and total > STREAM_BYTES:
+                break
+            told = row["refusal"] or {}
+            texts = (str(told.get(name) or "") for name in ("field", "what", "fix"))
+            found.append(StreamEntryView(_view(row, row["body"]), *texts))
+        return found
 
     async def views(self, start: int, stop: int, caller: Caller) -> Sequence[EntryView]:
         async with guarded(self._pool) as connection:
