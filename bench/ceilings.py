@@ -29,10 +29,11 @@ ENTRY_COLUMNS = (
     "entry",
     "ingress",
 )
+THING_COLUMNS = ("key", "kind", "id", "state", "version", "owner", "created", "changed", "data")
 
 
 async def copy_rate(dsn: str, limit: int) -> float:
-    """Rows a second of bare COPY: the ledger's own entries and bodies into empty tables of the same shape and keys."""
+    """Events a second of bare COPY: the same rows (entry, body, thing) into empty tables of the same shape and keys."""
     connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn)
     try:
         entries = await connection.fetch(
@@ -42,10 +43,14 @@ async def copy_rate(dsn: str, limit: int) -> float:
         bodies = await connection.fetch(
             "SELECT index, subject, parties, body FROM ledger.party_body ORDER BY index LIMIT $1", limit
         )
+        things = await connection.fetch(
+            f"SELECT {', '.join(THING_COLUMNS)} FROM ledger.thing ORDER BY changed LIMIT $1", limit
+        )
         await connection.execute(
             "DROP SCHEMA IF EXISTS bare CASCADE; CREATE SCHEMA bare;"
             " CREATE TABLE bare.entry (LIKE ledger.entry INCLUDING ALL);"
-            " CREATE TABLE bare.party_body (LIKE ledger.party_body INCLUDING ALL)"
+            " CREATE TABLE bare.party_body (LIKE ledger.party_body INCLUDING ALL);"
+            " CREATE TABLE bare.thing (LIKE ledger.thing INCLUDING ALL)"
         )
         start = time.perf_counter()
         for first in range(0, len(entries), COPY_BATCH):
@@ -58,6 +63,9 @@ async def copy_rate(dsn: str, limit: int) -> float:
                     schema_name="bare",
                     columns=("index", "subject", "parties", "body"),
                     records=bodies[first : first + COPY_BATCH],
+                )
+                await connection.copy_records_to_table(
+                    "thing", schema_name="bare", columns=THING_COLUMNS, records=things[first : first + COPY_BATCH]
                 )
         taken = time.perf_counter() - start
         await connection.execute("DROP SCHEMA bare CASCADE")

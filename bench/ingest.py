@@ -26,6 +26,8 @@ from passerelle.testing.federation import Member
 Say = Callable[[str], None]
 PACED_RATE = 2000
 PACED_S = 10
+WARM_S = 5
+"""Seconds before: a broker that has just started is busy compiling itself."""
 TICK_S = 0.01
 
 
@@ -126,7 +128,7 @@ async def _first_commit(look: Any, before: int) -> None:
 
 async def measure_latency(folder: Path, kafka: EmbeddedKafka, postgres: EmbeddedPostgres, say: Say) -> Latency:
     """Paced singly signed events: send each tick's share, read the feed beside it."""
-    count = PACED_RATE * PACED_S
+    count = PACED_RATE * (WARM_S + PACED_S)
     say(f"latency: {PACED_RATE} events/s for {PACED_S} s")
     load = generate(count, batched=False)
     bench = Bench(folder / "latency", kafka, postgres, load.federation, "bench_latency")
@@ -134,8 +136,9 @@ async def measure_latency(folder: Path, kafka: EmbeddedKafka, postgres: Embedded
     async with bench.ledger():
         async with bench.look() as look:
             await _open(bench, load, look)
-        times = await _paced(bench, load.events)
+        times = (await _paced(bench, load.events))[PACED_RATE * WARM_S :]
     times.sort()
+    count = len(times)
     return Latency(
         PACED_RATE, count, times[count // 2] * 1000, times[count * 99 // 100] * 1000, times[-1] * 1000
     )  # fmt: skip

@@ -141,6 +141,22 @@ def from_kafka(headers: Iterable[tuple[str, bytes | None]], value: bytes | None)
 
 def read_headers(headers: Iterable[tuple[str, bytes | None]]) -> Arrived:
     """The seven headers, each once. Raises as :func:`from_kafka`; the path's text is not looked at."""
+    content_type, statement, size_text, index_text, path, signature_text, key = _seven(headers)
+    # The canonical spelling is compared first: it is what every node of ours sends.
+    if content_type != CONTENT_TYPE and not _CONTENT_TYPE.fullmatch(content_type):
+        raise FormatError("header-malformed", "The content type is not CloudEvents JSON.", where="content-type")
+    if not 0 < len(statement) <= MAX_STATEMENT:
+        raise FormatError("header-malformed", f"A statement has 1 to {MAX_STATEMENT} bytes.", where="statement")
+    size, index = parse_place(size_text, index_text, code="header-malformed")
+    signature = parse_hex(signature_text, SIGNATURE_SIZE, "header-malformed", "batch-signature")
+    if not _KEY_ID.fullmatch(key):
+        raise FormatError("header-malformed", "A key id is 16 lower-case hex digits.", where="key-id")
+    proof = proof_lines(key, size_text, index_text, path, signature_text)
+    return Arrived(statement, size, index, path, signature, key.decode("ascii"), proof)
+
+
+def _seven(headers: Iterable[tuple[str, bytes | None]]) -> list[bytes]:
+    """The values in the order of :data:`INGRESS_HEADERS`."""
     found: dict[str, bytes] = {}
     for count, (name, content) in enumerate(headers):
         if count >= MAX_HEADERS:
@@ -153,21 +169,7 @@ def read_headers(headers: Iterable[tuple[str, bytes | None]]) -> Arrived:
     if len(found) != len(INGRESS_HEADERS):
         missing = next(name for name in INGRESS_HEADERS if name not in found)
         raise FormatError("header-missing", "The header is absent.", where=missing)
-    content_type, statement = found["content-type"], found["statement"]
-    # The canonical spelling is compared first: it is what every node of ours sends.
-    if content_type != CONTENT_TYPE and not _CONTENT_TYPE.fullmatch(content_type):
-        raise FormatError("header-malformed", "The content type is not CloudEvents JSON.", where="content-type")
-    if not 0 < len(statement) <= MAX_STATEMENT:
-        raise FormatError("header-malformed", f"A statement has 1 to {MAX_STATEMENT} bytes.", where="statement")
-    size_text, index_text = found["batch-size"], found["batch-index"]
-    size, index = parse_place(size_text, index_text, code="header-malformed")
-    signature_text = found["batch-signature"]
-    signature = parse_hex(signature_text, SIGNATURE_SIZE, "header-malformed", "batch-signature")
-    key, path = found["key-id"], found["batch-path"]
-    if not _KEY_ID.fullmatch(key):
-        raise FormatError("header-malformed", "A key id is 16 lower-case hex digits.", where="key-id")
-    proof = proof_lines(key, size_text, index_text, path, signature_text)
-    return Arrived(statement, size, index, path, signature, key.decode("ascii"), proof)
+    return [found[name] for name in INGRESS_HEADERS]
 
 
 def batch_root(statement: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:

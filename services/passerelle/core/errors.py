@@ -64,6 +64,8 @@ network-malformed | invalid | Network name malformed | Nom de réseau mal formé
 family-unknown | invalid | Family unknown | Famille inconnue | The family is none of credential, recognition, transfer, reference, member. | Use one of the five families.
 # Order
 sequence-conflict | stale | Stream taken another way | Conflit de séquence | The number is spent by another statement, or prev is not the stream's last statement. | Read the stream's head from the ledger, fetch the missing events back, then release again.
+stream-forked | loss | Two stories of one stream | Deux versions d'un même flux | Node and ledger hold different statements, both signed with this member's key, at a number that was sent or answered. | See whether another copy of this node runs, or the key was stolen; docs/operating.md says what to do. Nothing is sent until then.
+events-restored | state | Events came back | Événements récupérés | The node lacked events of its own and fetched them back from the ledger. | If this database was restored from a backup, import your files again; if not, somebody else signs with this key: have the operator end it.
 sequence-gap | state | Earlier event missing | Événement antérieur manquant | The event waits for an earlier number of its stream. | Send the stream again from the number that the ledger names.
 resend-from | state | Send again from here | Renvoyer à partir d'ici | The ledger dropped waiting events of this stream and names where to go on. | Relay the stream again from that number.
 version-stale | stale | Version is not the latest | Version périmée | The change names another version than the latest one. | Read the latest version and decide again.
@@ -277,6 +279,7 @@ lease-held | state | Another process is active | Autre processus actif | The lea
 disk-full | limit | Disk full | Disque plein | There is no room to write. | Free room; work goes on by itself.
 clock-behind | state | Clock behind the log | Horloge en retard | The clock is more than 5 seconds behind the last entry. | Set the clock.
 ledger-diverged | loss | Ledger and feed differ | Registre et flux divergents | The database, the feed and the checkpoints do not agree. | Stop; keep all three; run passerelle ledger check.
+inbox-lost | loss | Letters lost | Messages perdus | Inbox records are past retention in Kafka and in the ledger. | See with passerelle node reconcile what this node lacks; ask the senders for what is about their learners.
 feed-gap | loss | Gap in the feed | Trou dans le flux | An index is missing on the feed. | Fetch the missing entries from the log.
 archive-malformed | invalid | Archive not usable | Archive inutilisable | A file of an archive is missing, cut, in another place or not what it must be. | Take the archive again from its source; nothing was imported.
 archive-incomplete | state | Archive without private part | Archive sans partie privée | The archive holds public bodies only, so that no ledger can go on from it. | Export with --with-party-bodies, or verify it with --verify.

@@ -75,22 +75,13 @@ class Statement(NamedTuple):
 
 def parse_statement(data: bytes) -> Statement:
     """The statement of these bytes. Raises FormatError ``statement-malformed``, which names the first wrong line."""
-    match = _STATEMENT.fullmatch(data)
-    if match is None:
+    if _STATEMENT.fullmatch(data) is None:
         raise FormatError("statement-malformed", "The statement is not its eight lines.", where=_first_wrong(data))
-    network, member, family, sequence, prev, visibility, body = match.groups()
+    _, network, member, family, sequence, prev, visibility, body, _ = data.decode("ascii").split("\n")
     number = int(sequence)
     if number > MAX_NUMBER:
         raise FormatError("statement-malformed", "The sequence is beyond 2^63 - 1.", where="line 5")
-    return Statement(
-        network.decode("ascii"),
-        member.decode("ascii"),
-        family.decode("ascii"),
-        number,
-        bytes.fromhex(prev.decode("ascii")),
-        visibility.decode("ascii"),
-        bytes.fromhex(body.decode("ascii")),
-    )
+    return Statement(network, member, family, number, bytes.fromhex(prev), visibility, bytes.fromhex(body))
 
 
 def _first_wrong(data: bytes) -> str:

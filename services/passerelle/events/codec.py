@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from passerelle.core.catalogue import EVENT_TYPES, EventType
 from passerelle.core.errors import Refused
-from passerelle.core.statement import member_urn
+from passerelle.core.statement import URN_PREFIX, member_urn
 from passerelle.events.base import INSTANT_PATTERN, LOCAL_PATTERN, MEMBER_PATTERN, UUID_PATTERN, Model
 from passerelle.events.catalogue import DATA_MODELS
 
@@ -119,7 +119,7 @@ def parse_event(body: bytes, *, member: str, family: str, visibility: str, now: 
         raise _refuse("type-family-mismatch", f"the type belongs to the family {found.family}", "type")
     if found.visibility != visibility:
         raise _refuse("visibility-mismatch", f"this type is {found.visibility}", "statement.visibility")
-    if value["source"] != member_urn(member):
+    if value["source"] != URN_PREFIX + member:
         raise _refuse("source-mismatch", "source is not the URN of the member that signed", "source")
     subject, identifier = value["subject"], value["id"]
     if not isinstance(subject, str) or not _SUBJECTS[found.subject].fullmatch(subject):

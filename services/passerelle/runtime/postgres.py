@@ -45,7 +45,7 @@ async def connect(config: DatabaseConfig, *, name: str, retry_for: float = 0.0) 
                 max_size=config.pool_size,
                 timeout=CONNECT_TIMEOUT_S,
                 init=_prepare,
-                # Compiling a plan pays for reports over millions of rows; here it costs 100 ms where the estimate is off.
+                # Compiling a plan pays for reports over millions of rows; here it costs 100 ms a statement.
                 server_settings={"application_name": name, "jit": "off"},
             )
         except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
