@@ -13,7 +13,7 @@ from passerelle.ledger.ports import Ingress
 from passerelle.ledger.prepare import Preparer
 from passerelle.runtime.clock import Clock
 
-CHUNK: Final = 300
+CHUNK: Final = 1000
 """Most records of one fetch: prepared together, in threads."""
 POLL_S: Final = 1.0
 _MEMBER: Final = ingress_topic("member")

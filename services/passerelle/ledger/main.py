@@ -30,7 +30,7 @@ MIGRATIONS = "passerelle.ledger.migrations"
 DATABASE_START_S = 30.0
 # The loop's own connections: one writes, one keeps the lease, one reads for the next batch.
 WRITER_POOL = 4
-GC_THRESHOLDS = (50_000, 50, 100)
+GC_THRESHOLDS = (300_000, 50, 100)
 _LOG = structlog.get_logger(__name__)
 
 
@@ -159,6 +159,7 @@ def build(config: LedgerConfig) -> LedgerProcess:
     # A batch is tens of thousands of objects that all go together: looking for cycles among them again and again
     # costs a sixth of the time and finds none.
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.freeze()
     return LedgerProcess(config)
 
 

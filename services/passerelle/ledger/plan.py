@@ -17,6 +17,7 @@ from passerelle.core.statement import PUBLIC
 from passerelle.core.streams import StreamHead
 from passerelle.core.things import Effects
 from passerelle.core.tiles import grow
+from passerelle.ledger.judging import refusal_told
 from passerelle.ledger.model import CommitPlan, Prepared, Spent, SpentId, StreamId, Unverified
 from passerelle.ledger.view import PlanView
 
@@ -82,7 +83,7 @@ class PlanBuilder:
         self._leaves.append(entry)
         told = None
         if isinstance(verdict, Rejected):
-            told = {"field": verdict.where, "what": verdict.what, "fix": verdict.fix or code_info(verdict.code).fix}
+            told = refusal_told(verdict)
         kind = event.type.full if event is not None else None
         subject = event.subject if event is not None else None
         member, family, sequence = statement.member, statement.family, statement.sequence

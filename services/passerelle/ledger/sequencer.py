@@ -17,7 +17,7 @@ from passerelle.core.merkle import Frontier
 from passerelle.core.registry import ADMITTED, KeyVerdict
 from passerelle.core.streams import Place, StreamHead, advance, place
 from passerelle.core.things import Thing
-from passerelle.ledger.judging import judge, rejected
+from passerelle.ledger.judging import judge, overdue, rejected
 from passerelle.ledger.model import (
     Batch,
     CommitPlan,
@@ -249,7 +249,7 @@ class Sequencer:
                 if arrived_at + self.parking.limits.reference_wait_ms > self.accepted_at:
                     self._wait(item, arrived_at, found)
                     return False
-                found = _unknown(found)
+                found = overdue(found)
             verdict = found
         self._log(item, verdict)
         return True
@@ -323,13 +323,3 @@ class Sequencer:
             self.parking.unblock(stream)
         self.parking.remove(stream, item.statement.sequence)
         self._build.unpark(item)
-
-
-def _unknown(waiting: Waiting) -> Rejected:
-    kind, _, _ = waiting.key.partition(":")
-    return Rejected(
-        "reference-unknown",
-        f"the event names a {kind} that did not come in time",
-        waiting.where,
-        "publish or correct the reference, see that it was accepted, then publish the event again",
-    )
