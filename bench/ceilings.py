@@ -10,8 +10,10 @@ from typing import Any
 import asyncpg
 
 from passerelle.core.batch import SignedStatement, batch_message, batch_root
+from passerelle.core.merkle import Frontier, leaf_hashes
 from passerelle.core.signature import verify
 from passerelle.core.statement import parse_statement
+from passerelle.core.tiles import grow
 
 COPY_BATCH = 4000
 THREADS = 2
@@ -72,6 +74,20 @@ async def copy_rate(dsn: str, limit: int) -> float:
     finally:
         await connection.close()
     return len(entries) / taken
+
+
+async def merkle_us(dsn: str, limit: int) -> float:
+    """Microseconds an entry of all Merkle work: leaf hashes, frontier and tiles, in commits of 4,000."""
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch("SELECT entry FROM ledger.entry ORDER BY index LIMIT $1", limit)
+    finally:
+        await connection.close()
+    entries, frontier = [row[0] for row in rows], Frontier()
+    start = time.perf_counter()
+    for first in range(0, len(entries), COPY_BATCH):
+        grow(frontier, leaf_hashes(entries[first : first + COPY_BATCH]))
+    return (time.perf_counter() - start) / len(entries) * 1e6
 
 
 def verify_rate(events: Sequence[SignedStatement], keys: dict[str, bytes]) -> float:

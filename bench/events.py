@@ -30,17 +30,17 @@ class Load:
         return sum(len(event.body) for event in self.events) / len(self.events)
 
 
-def generate(count: int, *, batched: bool) -> Load:
-    """``count`` issued credentials, members taking turns."""
+def generate(count: int, *, batched: bool, colleges: int = MEMBERS) -> Load:
+    """``count`` issued credentials, the colleges taking turns."""
     federation = Federation()
     admissions = [federation.found()]
     members = []
-    for number in range(MEMBERS):
+    for number in range(colleges):
         member, admission = federation.admit(f"college-{number}")
         admissions.append(admission)
         members.append(member)
     achievements = [member.achievement("course") for member in members]
-    queues = [_credentials(member, number, count // MEMBERS + 1, batched) for number, member in enumerate(members)]
+    queues = [_credentials(member, number, count // colleges + 1, batched) for number, member in enumerate(members)]
     events: list[SignedStatement] = []
     while len(events) < count:
         for queue in queues:

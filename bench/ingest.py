@@ -7,28 +7,26 @@ and ledger share the machine's processors; fsync and synchronous_commit are on, 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.ceilings import copy_rate, verify_rate
+from bench.ceilings import copy_rate, merkle_us, verify_rate
 from bench.events import MEMBERS, Load, generate
-from bench.naive import naive_rate
+from bench.naive import batched_rate, naive_rate
 from bench.running import Bench, cpu_seconds, until_published
-from passerelle.core.batch import SignedStatement
 from passerelle.embedded import EmbeddedKafka, EmbeddedPostgres
 from passerelle.events.topics import TOPICS, ingress_topic
 from passerelle.runtime.kafka import end_offsets
 from passerelle.testing.federation import Member
 
 Say = Callable[[str], None]
-PACED_RATE = 2000
-PACED_S = 10
-WARM_S = 5
-"""Seconds before: a broker that has just started is busy compiling itself."""
 TICK_S = 0.01
+FAUST_S = 180.0
+"""Patience with the Faust agent: its start alone takes some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +44,14 @@ class Ingest:
     over_ceiling: float
     naive: float
     over_naive: float
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """From the send of an event to its entry on the feed, at a paced rate; milliseconds."""
-
-    rate: int
-    events: int
-    p50: float
-    p99: float
-    worst: float
+    naive_100: float
+    over_naive_100: float
+    faust: float
+    over_faust: float
+    merkle_share: float
+    rebuild: float
+    rebuild_over_ingest: float
+    check: float
 
 
 def member_keys() -> dict[str, bytes]:
@@ -73,12 +68,44 @@ async def measure(
     load = generate(count, batched=mode == "batched")
     bench = Bench(folder / mode, kafka, postgres, load.federation, f"bench_{mode}")
     config = await bench.open()
-    await _opened(bench, load)
+    await finish_opening(bench, load)
     topic = ingress_topic("credential")
     starts = await end_offsets(config.kafka, topic, range(TOPICS[topic].partitions), client_id="bench")
     say(f"{mode}: sending them to Kafka")
     await bench.produce(load.events)
     say(f"{mode}: the ledger takes them in")
+    live = await ingest_rate(bench, count)
+    rate = live.rate
+    say(f"{mode}: ceilings and the naive service on the same rows")
+    copied = await copy_rate(bench.dsn, count)
+    verified = await asyncio.to_thread(verify_rate, load.events[: min(count, 40_000)], member_keys())
+    ceiling = 1 / (1 / copied + 1 / verified)
+    naive = await naive_rate(config.kafka, bench.dsn, member_keys(), starts, naive_count)
+    hundred = await batched_rate(config.kafka, bench.dsn, member_keys(), starts, naive_count * 3)
+    faust = await _faust_rate(bench, naive_count)
+    merkle = await merkle_us(bench.dsn, count)
+    rebuilt, checked = (
+        await bench.command_rate("rebuild", live.size),
+        await bench.command_rate("check", live.size),
+    )
+    return Ingest(
+        mode, count, round(load.body_bytes), rate, live.cpu_us, copied, verified, ceiling, rate / ceiling,
+        naive, rate / naive, hundred, rate / hundred, faust, rate / faust, merkle * rate / 1e6, rebuilt, rebuilt / rate,
+        checked,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Events a second, the ledger's processor microseconds an event, and the log's size afterwards."""
+
+    rate: float
+    cpu_us: float
+    size: int
+
+
+async def ingest_rate(bench: Bench, count: int) -> Live:
+    """Start a ledger on the ``count`` events that lie in Kafka, and wait until all are published."""
     async with bench.look() as look:
         before = await look.fetchval("SELECT size FROM ledger.head")
         async with bench.ledger() as pid:
@@ -87,23 +114,35 @@ async def measure(
             base = await look.fetchval("SELECT size FROM ledger.head")
             await until_published(look, before + count)
             taken, used = time.perf_counter() - start, cpu_seconds(pid) - cpu
-        accepted = await look.fetchval("SELECT count(*) FROM ledger.entry WHERE code IS NULL")
-    if accepted != before + count:
-        raise RuntimeError(f"only {accepted} of {before + count} events were accepted")
+        refused = await look.fetchval(
+            "SELECT count(*) FROM ledger.entry WHERE index >= $1 AND code IS NOT NULL", before
+        )
+    if refused:
+        raise RuntimeError(f"{refused} of {count} events were refused")
     measured = before + count - base
-    say(f"{mode}: ceilings and the naive service on the same rows")
-    copied = await copy_rate(bench.dsn, count)
-    verified = await asyncio.to_thread(verify_rate, load.events[: min(count, 40_000)], member_keys())
-    ceiling = 1 / (1 / copied + 1 / verified)
-    naive = await naive_rate(config.kafka, bench.dsn, member_keys(), starts, naive_count)
-    rate = measured / taken
-    return Ingest(
-        mode, count, round(load.body_bytes), rate, used / measured * 1e6, copied, verified, ceiling, rate / ceiling,
-        naive, rate / naive,
+    return Live(measured / taken, used / measured * 1e6, before + count)
+
+
+async def _faust_rate(bench: Bench, count: int) -> float:
+    """Events a second of a plain Faust agent that stores, in a process of its own."""
+    folder = bench.folder / "faust"
+    folder.mkdir()
+    arguments = (bench.kafka.bootstrap, bench.dsn, str(folder), str(count))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.faust_peer", *arguments, stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
+    try:
+        async with asyncio.timeout(FAUST_S):
+            while not (folder / "rate").exists():
+                await asyncio.sleep(0.1)
+    finally:
+        process.kill()
+        await process.wait()
+    return float((folder / "rate").read_text())
 
 
-async def _opened(bench: Bench, load: Load) -> None:
+async def finish_opening(bench: Bench, load: Load) -> None:
     """Members and achievements first, in a ledger that is then stopped: the measured part holds credentials only."""
     async with bench.ledger(), bench.look() as look:
         await _open(bench, load, look)
@@ -124,71 +163,3 @@ async def _first_commit(look: Any, before: int) -> None:
         if time.perf_counter() > deadline:
             raise TimeoutError("the ledger commits nothing")
         await asyncio.sleep(TICK_S)
-
-
-async def measure_latency(folder: Path, kafka: EmbeddedKafka, postgres: EmbeddedPostgres, say: Say) -> Latency:
-    """Paced singly signed events: send each tick's share, read the feed beside it."""
-    count = PACED_RATE * (WARM_S + PACED_S)
-    say(f"latency: {PACED_RATE} events/s for {PACED_S} s")
-    load = generate(count, batched=False)
-    bench = Bench(folder / "latency", kafka, postgres, load.federation, "bench_latency")
-    await bench.open()
-    async with bench.ledger():
-        async with bench.look() as look:
-            await _open(bench, load, look)
-        times = (await _paced(bench, load.events))[PACED_RATE * WARM_S :]
-    times.sort()
-    count = len(times)
-    return Latency(
-        PACED_RATE, count, times[count // 2] * 1000, times[count * 99 // 100] * 1000, times[-1] * 1000
-    )  # fmt: skip
-
-
-async def _paced(bench: Bench, events: Sequence[SignedStatement]) -> list[float]:
-    from aiokafka import TopicPartition
-
-    from passerelle.events.topics import FEED
-    from passerelle.runtime.kafka import start_consumer, start_producer
-
-    assert bench.config is not None
-    kafka = bench.config.kafka
-    end = await end_offsets(kafka, FEED, [0], client_id="bench")
-    consumer = await start_consumer(kafka, client_id="bench-feed", positions={TopicPartition(FEED, 0): end[0]})
-    producer = await start_producer(kafka, client_id="bench-paced")
-    sent: dict[bytes, float] = {}
-    times: list[float] = []
-
-    async def read() -> None:
-        while len(times) < len(events):
-            for messages in (await consumer.getmany(timeout_ms=500)).values():
-                now = time.perf_counter()
-                for message in messages:
-                    entry = dict(message.headers)["entry"]
-                    begun = sent.pop(entry[-_STATEMENT_TAIL:], None)
-                    if begun is not None:
-                        times.append(now - begun)
-
-    reading = asyncio.create_task(read())
-    try:
-        start = time.perf_counter()
-        for place, event in enumerate(events):
-            while place / PACED_RATE > time.perf_counter() - start:
-                await asyncio.sleep(TICK_S / 4)
-            lines = event.statement.split(b"\n", 4)
-            sent[event.statement[-_STATEMENT_TAIL:]] = time.perf_counter()
-            await producer.send(ingress_topic(lines[3].decode()), event.body, key=lines[2], headers=event.headers())
-        await asyncio.wait_for(reading, 120)
-    finally:
-        reading.cancel()
-        await producer.stop()
-        await consumer.stop()
-    return times
-
-
-_STATEMENT_TAIL = 65
-"""The last line of a statement, the body's hash: an entry ends with the statement, so both end alike."""
-
-
-def as_json(ingests: Sequence[Ingest], latency: Latency) -> dict[str, Any]:
-    """The result file's content."""
-    return {"ingest": [asdict(ingest) for ingest in ingests], "latency": asdict(latency)}

@@ -15,10 +15,12 @@ from typing import Any
 import asyncpg
 
 from passerelle.core.batch import SignedStatement
+from passerelle.core.note import NoteSigner
 from passerelle.embedded import ChildSpec, EmbeddedKafka, EmbeddedPostgres, Supervisor
 from passerelle.embedded.readiness import file_ready
 from passerelle.ledger.config import LedgerConfig
 from passerelle.runtime.kafka import start_producer
+from passerelle.runtime.keys import read_seed
 from passerelle.testing.federation import Federation, send
 from passerelle.testing.running_ledger import begin_at_the_end, make_config
 
@@ -87,6 +89,21 @@ class Bench:
             yield int(json.loads(ready.read_text())["pid"])
         finally:
             await supervisor.stop()
+
+    async def command_rate(self, name: str, entries: int) -> float:
+        """Entries a second of ``passerelle ledger NAME`` over the whole log, its start left in."""
+        assert self.config is not None
+        vkey = str(NoteSigner(self.config.network, read_seed(self.config.log_key_file)).verifier)
+        options = ("--vkey", vkey) if name == "check" else ()
+        start = time.perf_counter()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "passerelle", "ledger", name, "--config", str(self.toml), "--json", *options,
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        said, _ = await process.communicate()
+        if process.returncode != 0:
+            raise RuntimeError(f"ledger {name} failed: {said[-2000:].decode()}")
+        return entries / (time.perf_counter() - start)
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[asyncpg.Connection[Any]]:
