@@ -246,6 +246,39 @@ async def test_identities_that_do_not_hold(world: World) -> None:
     assert await code_of(world.stub.ListInbox(request, metadata=world.token(york, now_s=now - 600))) == "token-expired"
 
 
+async def read_a_stream(world: World) -> None:
+    """In order and in pages, bodies to those who may read them."""
+    stub, humber = world.stub, world.sample.humber
+    rows = await world.ledger.look.fetch(
+        "SELECT entry FROM ledger.entry WHERE member = 'humber' AND family = 'credential' ORDER BY sequence"
+    )
+    entries = [row["entry"] for row in rows]
+    request = pb.ListStreamRequest(member="humber", family="credential", bodies=True)
+    public = list((await stub.ListStream(request)).entries)
+    own = list((await stub.ListStream(request, metadata=world.token(humber))).entries)
+    assert [one.entry for one in public] == [one.entry for one in own] == entries
+    held = [one for one in own if one.body]
+    assert all(digest(one.body) == parse_entry(one.entry).parsed().body_sha256 for one in held)
+    assert sum(bool(one.body) for one in public) < len(held) <= len(own)
+    assert all(one.type and one.subject for one in held if parse_entry(one.entry).accepted)
+    assert all(bool(one.what) != parse_entry(one.entry).accepted for one in own)
+    hidden = [one for one in public if not one.body]
+    assert hidden
+    assert all((one.type, one.subject, one.what) == ("", "", "") for one in hidden)
+    assert [one.entry for one in public if one.body] != []
+    paged: list[bytes] = []
+    while page := (await stub.ListStream(
+        pb.ListStreamRequest(member="humber", family="credential", after=len(paged), page_size=3)
+    )).entries:  # fmt: skip
+        assert len(page) <= 3
+        assert not any(one.body for one in page)
+        paged += [one.entry for one in page]
+    assert paged == entries
+    beyond = pb.ListStreamRequest(member="humber", family="credential", after=2**63)
+    assert await code_of(stub.ListStream(beyond)) == "argument-invalid"
+    assert await code_of(stub.ListStream(pb.ListStreamRequest(member="nobody", family="member"))) == "member-unknown"
+
+
 async def test_head_consistency_stream_members_and_volume(world: World) -> None:
     stub = world.stub
     head = await stub.GetHead(pb.GetHeadRequest())
@@ -264,6 +297,7 @@ async def test_head_consistency_stream_members_and_volume(world: World) -> None:
     assert (empty.sequence, empty.digest) == (0, bytes(32))
     assert await code_of(stub.GetStream(pb.GetStreamRequest(member="nobody", family="transfer"))) == "member-unknown"
     assert await code_of(stub.GetStream(pb.GetStreamRequest(member="york", family="x"))) == "family-unknown"
+    await read_a_stream(world)
     members = await stub.ListMembers(pb.ListMembersRequest(min_position=world.size))
     assert [member.id for member in members.members] == ["humber", "laval", "operator", "york"]
     assert members.members[0].keys[0].public_key == world.sample.humber.signer.public_key

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,24 @@ class Bench:
 
     async def position(self, name: str) -> tuple[int, int | None]:
         return (await self.node.office.store.positions())[name]
+
+
+class Script:
+    """Topics that give what a test puts in, and remember how they were asked for."""
+
+    def __init__(self) -> None:
+        self.arrived: asyncio.Queue[Arrived] = asyncio.Queue(1)
+        self.asked: list[set[str]] = []
+
+    async def batches(self, offsets: Mapping[str, int | None]) -> AsyncGenerator[Arrived, None]:
+        self.asked.append(set(offsets))
+        while True:
+            yield await self.arrived.get()
+
+    async def until(self, times: int) -> None:
+        """Wait until the topics were asked for so often."""
+        while len(self.asked) < times:
+            await asyncio.sleep(0)
 
 
 def kafka_record(record: InboxRecord) -> tuple[list[tuple[str, bytes]], bytes | None, int, bytes | None]:
@@ -125,10 +144,59 @@ async def test_missing_numbers_are_fetched_from_the_ledger_before_going_on(bench
 
 
 async def test_a_hole_that_the_ledger_cannot_fill_is_waited_for(bench: Bench) -> None:
-    bench.shelf.records = {2: body(2, 2)}
+    bench.shelf.records = {}
     with pytest.raises(Unavailable):
         await bench.inbox(body(3, 3))
     assert "inbox" not in await bench.node.office.store.positions()
+
+
+async def test_records_past_retention_are_named_and_passed(bench: Bench) -> None:
+    bench.shelf.records = {number: body(number, number) for number in (4, 5, 6)}
+    await bench.inbox(body(6, 6))
+    assert await bench.position("inbox") == (6, 7)
+    rows = await bench.node.rows("SELECT index FROM node.party_body ORDER BY index")
+    assert [row["index"] for row in rows] == [4, 5, 6]
+    (problem,) = await bench.node.office.store.problems()
+    assert problem["code"] == "inbox-lost"
+    assert "1 to 3" in problem["what"]
+    # All of them gone: the first that the ledger has is the one that we hold, or one after it.
+    bench.shelf.records = {20: body(20, 20)}
+    await bench.inbox(body(15, 15))
+    assert await bench.position("inbox") == (15, 16)
+
+
+async def test_the_inbox_stays_shut_until_the_streams_were_compared(bench: Bench) -> None:
+    is_open = False
+    intake = Intake(
+        bench.node.office.store,
+        source := Script(),
+        bench.shelf,
+        bench.node.office.clock,
+        network=NETWORK,
+        operator="operator",
+        effects=bench.effects.append,
+        registry_changed=lambda: None,
+        alarms=Alarms(bench.node.office.store, bench.node.office.clock, None),
+        inbox_open=lambda: is_open,
+    )
+    stop = asyncio.Event()
+    inbox = inbox_topic("humber")
+    task = asyncio.create_task(intake.run(stop, (REGISTRY, inbox, FEED, CHECKPOINT)))
+    async with asyncio.timeout(20):
+        await source.until(1)
+        assert source.asked == [{REGISTRY, FEED, CHECKPOINT}]
+        is_open = True
+        intake.wake()
+        await source.until(2)
+        assert source.asked[1] == {REGISTRY, inbox, FEED, CHECKPOINT}
+        # What arrives after it was shut again is left for later.
+        is_open = False
+        source.arrived.put_nowait(Arrived(inbox, (kafka_record(body(1, 1)),)))
+        await source.until(3)
+    assert source.asked[2] == {REGISTRY, FEED, CHECKPOINT}
+    assert "inbox" not in await bench.node.office.store.positions()
+    stop.set()
+    await task
 
 
 async def test_a_record_that_cannot_be_read_is_told_and_the_next_is_taken(bench: Bench) -> None:

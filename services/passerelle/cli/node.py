@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from passerelle.cli import node_release, node_show, node_transfer, node_witness
+from passerelle.cli import node_reconcile, node_release, node_show, node_transfer, node_witness
 from passerelle.cli.common import ConfigOption, JsonOption, ReadyOption, print_json
 from passerelle.cli.node_office import WaitOption, with_office
 
@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="An institution's node.")
 app.add_typer(node_release.app, name="release")
 app.add_typer(node_transfer.app, name="transfer")
 app.add_typer(node_witness.app, name="witness")
+app.command("reconcile")(node_reconcile.reconcile)
 
 
 @app.command()

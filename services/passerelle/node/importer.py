@@ -214,6 +214,7 @@ class Importer:
             owner = learners[self.vault.number_key(one.person.student_number)] if one.person else None
             whose = owner.id if owner is not None else None
             writes.records.extend(replace(record, learner=whose or record.learner) for record in one.records)
+            writes.claimed.extend(one.claimed)
             if one.result is not None and owner is not None:
                 sealed = self.vault.seal(owner.id, owner.wrapped_key, one.result.data)
                 writes.results.append(SealedResult(one.result.record, owner.id, sealed))

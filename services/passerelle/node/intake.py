@@ -15,7 +15,7 @@ from passerelle.core.evidence import log_note
 from passerelle.core.note import VerifierKey
 from passerelle.events.topics import CHECKPOINT, FEED, REGISTRY
 from passerelle.node.alarms import Alarms
-from passerelle.node.messages import SKIPPED, FeedEvent, InboxRecord, checked, read_feed, read_inbox
+from passerelle.node.messages import SKIPPED, FeedEvent, InboxRecord, checked, is_newer, read_feed, read_inbox
 from passerelle.node.ports import Arrived, InboxEffects, InboxStore, Ledger, OutboxStore, Source
 from passerelle.runtime.clock import Clock
 
@@ -42,7 +42,11 @@ class Intake:
         effects: Callable[[InboxEffects], None],
         registry_changed: Callable[[], None],
         alarms: Alarms,
+        inbox_open: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``inbox_open``: whether the streams were compared with the ledger's. Receipts name a number, so they are not
+        taken in while another event may stand at that number here.
+        """
         self._store = store
         self._source = source
         self._ledger = ledger
@@ -52,11 +56,19 @@ class Intake:
         self._effects = effects
         self._registry_changed = registry_changed
         self._alarms = alarms
+        self._inbox_open = inbox_open
+        self._wake = asyncio.Event()
         # The largest checkpoint of the batches so far, by its size.
         self._newest: dict[int, OpenedCheckpoint] = {}
+        # The newest batch of checkpoints that came before the registry said by which key the log signs.
+        self._unread: Arrived | None = None
         self._inbox = 0
         self._feed = 0
         self.state = "starting"
+
+    def wake(self) -> None:
+        """The inbox may be read now."""
+        self._wake.set()
 
     async def run(self, stop: asyncio.Event, topics: tuple[str, ...]) -> None:
         """Work until ``stop``; a broker, database or query service that is away is tried again from the positions."""
@@ -77,24 +89,41 @@ class Intake:
         self._feed = positions.get("feed", (0, None))[0]
         inbox = next(topic for topic in topics if topic.startswith("passerelle.inbox."))
         names = {"inbox": inbox, "feed": FEED, "checkpoint": CHECKPOINT}
-        offsets: dict[str, int | None] = dict.fromkeys(topics)
-        offsets |= {topic: positions[name][1] for name, topic in names.items() if name in positions}
+        is_open = self._inbox_open()
+        offsets: dict[str, int | None] = dict.fromkeys(topic for topic in topics if is_open or topic != inbox)
+        offsets |= {
+            topic: positions[name][1] for name, topic in names.items() if name in positions and topic in offsets
+        }
         batches = self._source.batches(offsets)
         stopping = asyncio.ensure_future(stop.wait())
+        following: asyncio.Future[Arrived] | None = None
         try:
-            while not stop.is_set():
+            # Once the inbox is open, or shut, everything is read anew from the positions.
+            while not stop.is_set() and self._inbox_open() == is_open:
+                following = following or asyncio.ensure_future(anext(batches))
+                await self._woken({following, stopping})
                 # The stop ends a wait for records at once; a batch that has arrived is taken in whole first.
-                following = asyncio.ensure_future(anext(batches))
-                await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
-                    following.cancel()
-                    await asyncio.wait({following})
-                    return
-                self.state = "reading"
-                await self.take(following.result())
+                if following.done():
+                    arrived, following = following.result(), None
+                    if arrived.topic == inbox and not self._inbox_open():
+                        return
+                    self.state = "reading"
+                    await self.take(arrived)
         finally:
             stopping.cancel()
+            if following is not None:
+                following.cancel()
+                await asyncio.wait({following})
             await batches.aclose()
+
+    async def _woken(self, awaited: set[asyncio.Future[Any]]) -> None:
+        """Wait for one of these, or for a wake-up."""
+        self._wake.clear()
+        waking = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait({*awaited, waking}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waking.cancel()
 
     async def take(self, arrived: Arrived) -> None:
         """Take one batch in."""
@@ -112,13 +141,18 @@ class Intake:
         for _headers, value, offset, key in arrived.records:
             try:
                 if key and value:
-                    members[key.decode("ascii")] = orjson.loads(value)
+                    name, record = key.decode("ascii"), orjson.loads(value)
+                    if is_newer(record, members.get(name)):
+                        members[name] = record
             except (orjson.JSONDecodeError, UnicodeDecodeError):
                 await self._problem(
                     FormatError("line-malformed", "a registry record cannot be read", where=str(offset))
                 )
         await self._store.put_members(members)
         self._registry_changed()
+        if self._unread is not None:
+            # There may be no later checkpoint for long.
+            await self._take_checkpoint(self._unread)
 
     async def _take_inbox(self, arrived: Arrived) -> None:
         records: list[InboxRecord] = []
@@ -140,14 +174,22 @@ class Intake:
         self._inbox = expected - 1
 
     async def _missing(self, first: int, until: int) -> list[InboxRecord]:
-        """Inbox records that Kafka no longer has, from the ledger by number. Raises Unavailable where it lacks one."""
+        """Inbox records that Kafka no longer has, from the ledger by number. Those before the first one that it still
+        has are past retention: they are named in a problem and passed. Raises Unavailable where it gives none at all.
+        """
         found: list[InboxRecord] = []
         while first < until:
-            page = [record for record in await self._ledger.list_inbox(first - 1) if record.number < until]
-            if not page or page[0].number != first:
+            page = await self._ledger.list_inbox(first - 1)
+            if not page:
                 raise Unavailable("service-unavailable", "the ledger does not give the missing records", where="inbox")
-            found += [await self._checked(record) for record in page]
-            first = page[-1].number + 1
+            following = min(until, page[0].number)
+            if following > first:
+                what = f"inbox records {first} to {following - 1} are past retention"
+                await self._problem(FormatError("inbox-lost", what, where="inbox"))
+                found.append(InboxRecord(following - 1, SKIPPED, {}))
+            given = [record for record in page if record.number < until]
+            found += [await self._checked(record) for record in given]
+            first = given[-1].number + 1 if given else until
         _LOG.info("fetched inbox records that Kafka no longer had", records=len(found))
         return found
 
@@ -182,6 +224,7 @@ class Intake:
         """
         operator = await self._store.own_record(self._operator)
         vkey = (operator or {}).get("details", {}).get("log_vkey")
+        self._unread = None if vkey else arrived
         if not vkey:
             return
         keys = [VerifierKey.parse(vkey)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +20,11 @@ from passerelle.node.plan import NewEvent
 from passerelle.node.ports import InboxEffects, OutboxRow
 from passerelle.node.postgres import PostgresStore, open_pool
 from passerelle.node.postgres.session import WORK
+from passerelle.node.reconcile import Finding, Reconciler
 from passerelle.node.records import RecordKeys
 from passerelle.node.relay import Relay
 from passerelle.node.releases import Releases
+from passerelle.node.restore import Restorer
 from passerelle.node.rpc import GrpcLedger
 from passerelle.node.service import NodeService, Opened, Snapshot, closing
 from passerelle.node.stream import KafkaPublisher, KafkaSource, topics_of
@@ -71,6 +73,18 @@ class Office:
             self.config.operator,
             self.config.witnesses_required,
         )
+
+    def reconciler(self, found: Callable[[Finding], None]) -> Reconciler:
+        """The comparison with the ledger; ``found`` hears each finding."""
+        network, member, operator = self.config.network, self.config.member, self.config.operator
+        restorer = Restorer(
+            self.store, self.ledger, self.clock, self.keys,
+            network=network, member=member, told=lambda: None, quiet=True,
+        )  # fmt: skip
+        return Reconciler(
+            self.store, self.ledger, restorer, self.clock,
+            network=network, member=member, operator=operator, found=found,
+        )  # fmt: skip
 
     def transfers(self) -> Transfers:
         """Transfer cases."""
@@ -149,6 +163,21 @@ async def open_office(config: NodeConfig) -> AsyncIterator[Office]:
         await pool.close()
 
 
+def _restorer(
+    config: NodeConfig, store: PostgresStore, ledger: GrpcLedger, clock: Clock, told: Callable[[], None]
+) -> Restorer:
+    return Restorer(
+        store,
+        ledger,
+        clock,
+        RecordKeys(read_seed(config.record_key_file)),
+        network=config.network,
+        member=config.member,
+        told=told,
+        founds=config.member == config.operator,
+    )
+
+
 def build(config: NodeConfig) -> NodeService:
     """The node as a service of its own process."""
     configure_logging(config.telemetry, service=f"node-{config.member}")
@@ -164,7 +193,12 @@ def build(config: NodeConfig) -> NodeService:
             closing(GrpcLedger(config.query, member=config.member, network=config.network, seed=seed, clock=clock))
         )
         alarms = Alarms(store, clock, config.evidence_folder)
-        is_operator = config.member == config.operator
+
+        def told() -> None:
+            relay.wake()
+            intake.wake()
+
+        restorer = _restorer(config, store, ledger, clock, told)
         relay = Relay(
             store,
             store,
@@ -173,8 +207,9 @@ def build(config: NodeConfig) -> NodeService:
             clock,
             network=config.network,
             member=config.member,
-            bootstrap_key=key_id(config.root_public_key()) if is_operator else None,
+            bootstrap_key=key_id(config.root_public_key()) if config.member == config.operator else None,
             resend_after_s=config.resend_after_s,
+            held=lambda: restorer.holds,
         )
 
         def effects(found: InboxEffects) -> None:
@@ -182,6 +217,12 @@ def build(config: NodeConfig) -> NodeService:
                 relay.rewind(family, sequence)
             if found.key_refused:
                 relay.renew_signatures()
+            if found.conflict:
+                restorer.again()
+            relay.wake()
+
+        def registry_changed() -> None:
+            restorer.wake()
             relay.wake()
 
         intake = Intake(
@@ -192,11 +233,12 @@ def build(config: NodeConfig) -> NodeService:
             network=config.network,
             operator=config.operator,
             effects=effects,
-            registry_changed=relay.wake,
+            registry_changed=registry_changed,
             alarms=alarms,
+            inbox_open=lambda: restorer.may_take,
         )
         witness = await open_witness(stack, config, store, ledger, alarms, clock)
-        snapshot = Snapshot(config.member, relay, intake, store, alarms, witness)
+        snapshot = Snapshot(config.member, relay, intake, store, alarms, restorer, witness)
         await stack.enter_async_context(listening(pool, WORK, relay.wake))
         port = await stack.enter_async_context(serve_http(health_app(snapshot.as_dict), config.telemetry.health))
         addresses = {"health": f"{config.telemetry.health.host}:{port}"}

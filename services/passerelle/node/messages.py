@@ -177,6 +177,11 @@ def read_feed(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Feed
         raise _bad("the feed record does not have its form", f"feed {index}") from None
 
 
+def is_newer(record: Mapping[str, Any], held: Mapping[str, Any] | None) -> bool:
+    """Whether a registry record is the one to keep: a late write may put an older one behind a newer one."""
+    return held is None or record.get("changed_index", 0) >= held.get("changed_index", 0)
+
+
 def signing_keys(record: Mapping[str, Any] | None, now_ms: int) -> dict[str, bytes]:
     """The keys that a member may sign with now, by id, as its registry record says; none for a member not in force."""
     if record is None or record.get("status") != "active":

@@ -62,6 +62,18 @@ class Planned:
     records: tuple[Record, ...] = ()
     person: Person | None = None
     result: Result | None = None
+    claimed: tuple[tuple[str, int], ...] = ()
+    """Places (family, sequence) of events that came back from the ledger and turned out to be of this row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An own event that came back from the ledger without its record: what it made, and the mark of what it says."""
+
+    family: str
+    sequence: int
+    thing: str
+    mark: Mark
 
 
 @dataclass(slots=True)
@@ -75,6 +87,8 @@ class Known:
     things: set[str] = field(default_factory=set)
     versions: dict[str, int] = field(default_factory=dict)
     own: set[str] = field(default_factory=set)
+    unclaimed: dict[tuple[str, str], list[Found]] = field(default_factory=dict)
+    """Events without a record, by what they are about and the hash of what was published, in order."""
 
     def take(self, planned: Planned) -> None:
         """Let the next rows see what this one does."""
@@ -103,6 +117,22 @@ class Desk:
     keys: RecordKeys
     ids: Ids
     known: Known
+    adopted: dict[str, Record] = field(default_factory=dict)
+    """Records that the row at hand found among the events that came back, by key, with their places below."""
+    claimed: list[tuple[str, int]] = field(default_factory=list)
+
+    def adopt(self, kind: str, office_id: str, name: str, about: str, data: Mapping[str, Any]) -> Record | None:
+        """The record of this office id; where nothing was published of it, one made of an event ``name`` that came back
+        from the ledger and says the same about the same thing. Each event is found once.
+        """
+        held = self.record(kind, office_id)
+        waiting = self.known.unclaimed.get((about, self.keys.published(name, data)))
+        if (held is not None and held.current is not None) or not waiting:
+            return held
+        found, key = waiting.pop(0), self.keys.key(kind, office_id)
+        self.adopted[key] = self.known.records[key] = Record(key, kind, found.thing, found.mark, found.mark)
+        self.claimed.append((found.family, found.sequence))
+        return self.adopted[key]
 
     def record(self, kind: str, office_id: str) -> Record | None:
         """The record of this office id."""
@@ -137,4 +167,4 @@ def standing(record: Record | None, content: str) -> Outcome:
     """How a row with this content stands to its record; a refused record counts as never published."""
     if record is None or record.current is None:
         return "new" if record is None or record.accepted is None else "changed"
-    return "unchanged" if record.current.content == content else "changed"
+    return "unchanged" if record.current.holds(content) else "changed"

@@ -102,7 +102,7 @@ def amendment(desk: Desk, row: Row) -> Planned:
         what = "the row amends nothing"
         raise desk.refuse(row, "", "value-missing", what, "Fill at least one column with the right value.")
     identity = f"{office_id}\n{step}\n{row.own.get('amendment_id', '')}"
-    known = desk.record("amendment", identity)
+    known = desk.adopt("amendment", identity, f"credential.{step}", award.thing, row.data)
     digest = desk.keys.content(row.data)
     outcome = standing(known, digest)
     if outcome == "unchanged":
@@ -123,17 +123,19 @@ def assessment(desk: Desk, row: Row) -> Planned:
     desk.own_known(row, "achievement", name, "achievement")
     own: dict[str, Any] = {column: row.own[column] for column in _AWARD_COLUMNS if column in row.own}
     content = {"achievement": name, **row.data, **({"award": own} if own else {})}
-    known = desk.record("assessment", office_id)
+    data = {"receiver": desk.home, "achievement": name, **row.data}
+    data.setdefault("outcome", _own_outcome(name, own))
     digest = desk.keys.content(content)
+    known = desk.record("assessment", office_id)
+    if known is None or known.current is None:
+        known = _assessed_before(desk, office_id, name, data, digest, person) or known
     outcome = standing(known, digest)
     if outcome == "unchanged":
-        return Planned(row.number, outcome)
+        return Planned(row.number, outcome, person=person if desk.claimed else None)
     if outcome == "changed":
         fix = "Publish the new assessment under a record id of its own."
         raise desk.refuse(row, "", "record-changed", "an assessment's outcome cannot be changed", fix)
     award = _assessed_award(desk, row, office_id, name, own, person) if "conferred_on" in own else None
-    data = {"receiver": desk.home, "achievement": name, **row.data}
-    data.setdefault("outcome", _own_outcome(name, own))
     if award is not None:
         data["credential"] = award.records[0].subject
     subject = known.subject if known is not None else desk.ids.uuid7()
@@ -143,6 +145,26 @@ def assessment(desk: Desk, row: Row) -> Planned:
     event = desk.event(row, "recognition.assessed", subject, data, record)
     events: tuple[NewEvent, ...] = (*(award.events if award else ()), event)
     return Planned(row.number, outcome, events, (*(award.records if award else ()), record), person)
+
+
+def _assessed_before(
+    desk: Desk, office_id: str, achievement: str, data: dict[str, Any], digest: str, person: Person
+) -> Record | None:
+    """The record of an assessment that came back from the ledger, and the award that it conferred; None without one.
+
+    The published event does not say what the row did, so the record takes the row's own hash.
+    """
+    award = desk.record("credential", office_id)
+    about = award.thing if award is not None else f"achievement:{achievement}"
+    found = desk.adopt("assessment", office_id, "recognition.assessed", about, data)
+    if found is None or found.current is None:
+        return None
+    details, mark = _person_digest(desk, person), Mark(digest)
+    record = replace(found, current=mark, accepted=mark, person=details)
+    desk.adopted[found.key] = desk.known.records[found.key] = record
+    if award is not None:
+        desk.adopted[award.key] = desk.known.records[award.key] = replace(award, person=details)
+    return record
 
 
 def _own_outcome(achievement: str, own: dict[str, Any]) -> dict[str, Any]:

@@ -121,6 +121,7 @@ def endorsement(desk: Desk, row: Row) -> Planned:
         raise desk.refuse(row, "achievement", "self-endorsement", what)
     content = {"version": desk.latest(f"achievement:{subject}"), **row.data}
     name = "credential.achievement-endorsed"
+    desk.adopt(desk.form.kind, str(row.own["id"]), name, f"achievement:{subject}", row.data)
     return _plan(desk, row, kind="achievement", subject=subject, content=content, names=(name, name), versioned=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from passerelle.node import plan_learners, plan_public
@@ -74,11 +75,17 @@ def wanted(form: Form, keys: RecordKeys, rows: Iterable[Row]) -> Wanted:
 
 def plan(desk: Desk, row: Row) -> Planned | RowError:
     """What the row leads to; the desk's knowledge takes it in, so that the next rows see it."""
+    desk.adopted.clear()
+    desk.claimed.clear()
     try:
         planned = RULES[desk.form.kind](desk, row)
     except RowRefused as refused:
         return refused.error
     except RecursionError:
         return row_error(row.number, "", "expression-too-large", "the row nests too deeply")
+    if desk.claimed:
+        stored = {record.key for record in planned.records}
+        more = tuple(record for key, record in desk.adopted.items() if key not in stored)
+        planned = replace(planned, records=(*more, *planned.records), claimed=tuple(desk.claimed))
     desk.known.take(planned)
     return planned

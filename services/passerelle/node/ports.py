@@ -37,13 +37,17 @@ class Writes:
     records: list[Record] = field(default_factory=list)
     learners: list[Learner] = field(default_factory=list)
     results: list[SealedResult] = field(default_factory=list)
+    claimed: list[tuple[str, int]] = field(default_factory=list)
+    """Places (family, sequence) of events that came back without a record and have one now."""
 
 
 class ImportChunk(Protocol):
     """One transaction of an import; imports take turns chunk by chunk."""
 
     async def load(self, wanted: Wanted) -> Known:
-        """The records of these keys, which of these things are known here, and the latest versions known of them."""
+        """The records of these keys, which of these things are known here, and the latest versions known of them;
+        events that came back without a record, about these things and those of these records.
+        """
 
     async def learners(self, number_keys: Sequence[str]) -> dict[str, Learner]:
         """The learners of these student numbers (keyed hashes)."""
@@ -95,7 +99,7 @@ class OutboxStore(Protocol):
         """Unanswered rows of a family above a sequence, in order."""
 
     async def answered_rows(self, family: str, after: int, limit: int) -> list[OutboxRow]:
-        """Answered rows of a family above a sequence, in order."""
+        """Answered rows of a family above a sequence, in order, without those whose body is lost."""
 
     async def oldest_open(self) -> dict[str, int]:
         """The lowest unanswered sequence of each family that has one."""
@@ -119,6 +123,8 @@ class InboxEffects:
 
     resend: tuple[tuple[str, int], ...] = ()
     key_refused: bool = False
+    conflict: bool = False
+    """The ledger holds something else in a place of ours: the streams must be compared."""
 
 
 class InboxStore(Protocol):
@@ -134,7 +140,7 @@ class InboxStore(Protocol):
         """Remember the things of these indices, and the position."""
 
     async def put_members(self, records: Mapping[str, Mapping[str, Any]]) -> None:
-        """Keep the registry's records."""
+        """Keep the registry's records; one with a lower ``changed_index`` does not take a newer one's place."""
 
     async def put_checkpoint(self, size: int, root: bytes, note: str, next_offset: int) -> str | None:
         """Keep a verified checkpoint unless a later one is held; the note held where its size has another root."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +17,31 @@ import orjson
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What was published of a record: hash of the whole content, of its unchangeable part, version, lifecycle state."""
+    """What was published of a record: hash of the whole content, of its unchangeable part, version, lifecycle state.
+
+    ``also`` are other hashes of the content: of a record that came back from the ledger, where the published event does
+    not say which of them the office's row had.
+    """
 
     content: str
     fixed: str = ""
     version: int = 1
     status: str = ""
+    also: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Mark:
+        """What :meth:`as_dict` gave."""
+        return cls(**{**value, "also": tuple(value.get("also", ()))})
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {"content": self.content, "fixed": self.fixed, "version": self.version, "status": self.status}
+        found = {"content": self.content, "fixed": self.fixed, "version": self.version, "status": self.status}
+        return {**found, "also": list(self.also)} if self.also else found
+
+    def holds(self, content: str) -> bool:
+        """Whether this is the hash of the published content."""
+        return content == self.content or content in self.also
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,13 @@ class RecordKeys:
     def content(self, value: Any) -> str:
         """Hash of JSON values, the same whatever the order of their names."""
         return self._digest("content", orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+    def published(self, name: str, data: Mapping[str, Any]) -> str:
+        """Hash under which an event that names no record is found again; ids and versions that the node gave are left
+        out.
+        """
+        given = {field: value for field, value in data.items() if field not in {"version", "credential"}}
+        return self.content({"event": name, "data": given})
 
     def person(self, *parts: str) -> str:
         """Hash of a person's details, the same whatever their case, accents' spelling and spaces."""

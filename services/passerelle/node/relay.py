@@ -2,14 +2,14 @@
 
 A Kafka acknowledgement is not an answer. What was answered is sent once more where the ledger asks for it: its database
 was restored, and the bodies are past retention. Nothing goes out before the registry shows the key that signed it,
-except the operator's own admission, which the root key signs. A sequence conflict stops the relay: this node's database
-and the ledger tell two stories of one stream.
+except the operator's own admission, which the root key signs, and nothing before the node's streams were compared with
+the ledger's. A sequence conflict stops the relay: this node's database and the ledger tell two stories of one stream.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -64,8 +64,11 @@ class Relay:
         member: str,
         bootstrap_key: str | None,
         resend_after_s: float,
+        held: Callable[[], str] = lambda: "",
     ) -> None:
-        """``bootstrap_key``: id of the root key at the operator's node, None elsewhere."""
+        """``bootstrap_key``: id of the root key at the operator's node, None elsewhere. ``held``: why nothing may be
+        numbered or sent, because the streams were not compared with the ledger's yet; empty where it may.
+        """
         self._drafts = drafts
         self._outbox = outbox
         self._publisher = publisher
@@ -75,6 +78,7 @@ class Relay:
         self._member = member
         self._bootstrap_key = bootstrap_key
         self._resend_after_s = resend_after_s
+        self._held = held
         self._progress: dict[str, _Progress] = {}
         self._asked: dict[str, int] = {}
         """Family -> the next answered number to send once more."""
@@ -131,6 +135,9 @@ class Relay:
         if self.problem is not None:
             # Nothing more is numbered either: it would grow on a stream that the ledger has otherwise.
             self.state = f"stopped: {self.problem['code']}"
+            return False
+        if why := self._held():
+            self.state = why
             return False
         now_ms = self._clock.now_ms()
         released = await self._drafts.release_ready(

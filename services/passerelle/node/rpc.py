@@ -7,8 +7,11 @@ from typing import Any, Final
 import grpc
 
 from passerelle.api.ledger.v1 import ledger_pb2, ledger_pb2_grpc
+from passerelle.core.errors import PasserelleError
+from passerelle.core.streams import StreamHead
 from passerelle.node.messages import InboxRecord, inbox_record
 from passerelle.node.ports import Proved
+from passerelle.node.restore_ports import StreamEvent
 from passerelle.runtime.clock import Clock
 from passerelle.runtime.identity import make_token
 from passerelle.runtime.rpc import from_rpc_error, metadata, open_channel
@@ -44,6 +47,28 @@ class GrpcLedger:
         request = ledger_pb2.ListInboxRequest(member=self._member, after=after, page_size=PAGE)
         response = await self._call(self._stub.ListInbox, request)
         return [inbox_record(record.number, record.kind, record.value) for record in response.records]
+
+    async def stream_head(self, family: str) -> StreamHead:
+        """See :class:`passerelle.node.restore_ports.OwnStreams`."""
+        request = ledger_pb2.GetStreamRequest(member=self._member, family=family)
+        try:
+            found = await self._call(self._stub.GetStream, request)
+        except PasserelleError as error:
+            if error.code != "member-unknown":
+                raise
+            return StreamHead()
+        return StreamHead(int(found.sequence), bytes(found.digest))
+
+    async def stream_events(self, family: str, after: int, limit: int, *, bodies: bool) -> list[StreamEvent]:
+        """See :class:`passerelle.node.restore_ports.OwnStreams`."""
+        request = ledger_pb2.ListStreamRequest(
+            member=self._member, family=family, after=after, page_size=limit, bodies=bodies
+        )
+        response = await self._call(self._stub.ListStream, request)
+        return [
+            StreamEvent(one.index, one.entry, one.body, one.type, one.subject, one.field, one.what, one.fix)
+            for one in response.entries
+        ]
 
     async def proof(self, family: str, sequence: int) -> Proved:
         """See :class:`passerelle.node.ports.Ledger`."""

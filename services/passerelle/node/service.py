@@ -1,4 +1,4 @@
-"""The node as a process: intake and relay side by side, and what it says about itself."""
+"""The node as a process: intake, relay and comparison side by side, and what it says about itself."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from passerelle.node.alarms import Alarms
 from passerelle.node.intake import Intake
 from passerelle.node.ports import StatusStore
 from passerelle.node.relay import Relay
+from passerelle.node.restore import Restorer
 from passerelle.node.witness_part import WitnessPart
 from passerelle.runtime.process import run_together
 
@@ -37,6 +38,7 @@ class Snapshot:
         intake: Intake,
         status: StatusStore,
         alarms: Alarms,
+        restorer: Restorer,
         witness: WitnessPart | None = None,
     ) -> None:
         self._member = member
@@ -44,17 +46,21 @@ class Snapshot:
         self._intake = intake
         self._status = status
         self._alarms = alarms
+        self.restorer = restorer
         self.witness = witness
         self._problems: list[str] = []
 
     def as_dict(self) -> Mapping[str, Any]:
-        """``ready`` is false while an alarm is open, the relay is stopped by a problem, or a service is away."""
-        waits = any(part.state.startswith(("starting", "stopped")) for part in (self._relay, self._intake))
+        """``ready`` is false while an alarm is open, the streams are not compared, or a problem stops the relay."""
+        parts = (self._relay, self._intake, self.restorer)
+        waits = any(part.state.startswith(("starting", "stopped")) for part in parts)
         return {
-            "ready": not waits and not self._alarms.code,
+            # Nobody has admitted a new member yet: it is ready to be.
+            "ready": not waits and not self._alarms.code and self.restorer.settled,
             "member": self._member,
             "relay": self._relay.state,
             "intake": self._intake.state,
+            "streams": self.restorer.state,
             "problems": self._problems,
             "alarm": self._alarms.code,
             "witness": self.witness.state if self.witness is not None else "off",
@@ -104,6 +110,7 @@ class NodeService:
             raise Unavailable("service-unavailable", "the node was not started")
         relay, intake, snapshot, topics, _ = self._opened
         parts = [lambda: relay.run(stop), lambda: intake.run(stop, topics), lambda: snapshot.run(stop)]
+        parts.append(lambda: snapshot.restorer.run(stop))
         if (witness := snapshot.witness) is not None:
             parts.append(lambda: witness.run(stop))
         await run_together(stop, *parts)

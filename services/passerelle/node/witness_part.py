@@ -96,9 +96,16 @@ class WitnessPart:
             await batches.aclose()
 
     async def _start(self) -> int | None:
-        """Where to read from: the first time where the node's own intake is, since a promise begins when it begins."""
+        """Where to read from: the first time where the node's own intake is, since a promise begins when it begins.
+
+        That place is kept at once: the intake goes on, and a restart must not pass over what was not settled.
+        """
         positions = await self._store.positions()
-        return positions.get("witness", positions.get("checkpoint", (0, None)))[1]
+        if "witness" in positions:
+            return positions["witness"][1]
+        start = positions.get("checkpoint", (0, None))[1]
+        await self._store.save_witness_position(start or 0)
+        return start
 
     async def _keys(self) -> list[VerifierKey]:
         if self._log_vkey is not None:

@@ -6,6 +6,7 @@ from passerelle.node.postgres.cases import Cases
 from passerelle.node.postgres.drafts import Drafts
 from passerelle.node.postgres.inbox import Inbox
 from passerelle.node.postgres.outbox import Outbox
+from passerelle.node.postgres.restore import Restore
 from passerelle.node.postgres.session import MIGRATIONS, open_pool, session
 from passerelle.node.postgres.status import StatusQueries
 from passerelle.node.postgres.witness import WitnessQueries
@@ -13,5 +14,5 @@ from passerelle.node.postgres.witness import WitnessQueries
 __all__ = ["MIGRATIONS", "PostgresStore", "open_pool", "session"]
 
 
-class PostgresStore(Drafts, Outbox, Inbox, Cases, StatusQueries, WitnessQueries):
+class PostgresStore(Drafts, Outbox, Inbox, Cases, StatusQueries, WitnessQueries, Restore):
     """Everything that a node keeps, in its own database."""

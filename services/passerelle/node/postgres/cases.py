@@ -17,6 +17,13 @@ from passerelle.node.records import Record
 
 MAX_LEARNERS: Final = 50
 MAX_EVENTS: Final = 1000
+# A release that came back from the ledger does not say whose it is; its credentials do, once they were imported again.
+_RELEASE: Final = """
+SELECT r.*, coalesce(r.learner, (
+    SELECT c.learner FROM node.record c
+    WHERE c.thing = 'credential:' || r.credentials[1]::text AND c.kind = 'credential' LIMIT 1)) AS owner
+FROM node.release r WHERE r.id::text = $1
+"""
 
 
 class Cases(Part):
@@ -68,7 +75,9 @@ class Cases(Part):
         """See :class:`passerelle.node.ports.CaseStore`."""
         async with session(self._pool) as connection:
             rows = await connection.fetch(
-                "SELECT * FROM node.outbox WHERE thing = $1 ORDER BY family, sequence LIMIT $2", thing, MAX_EVENTS
+                "SELECT * FROM node.outbox WHERE thing = $1 AND lost IS NULL ORDER BY family, sequence LIMIT $2",
+                thing,
+                MAX_EVENTS,
             )
         return [as_row(row) for row in rows]
 
@@ -113,14 +122,14 @@ class Cases(Part):
     async def release(self, release: str) -> ReleaseRow | None:
         """See :class:`passerelle.node.ports.CaseStore`."""
         async with session(self._pool) as connection:
-            row = await connection.fetchrow("SELECT * FROM node.release WHERE id::text = $1", release)
+            row = await connection.fetchrow(_RELEASE, release)
         if row is None:
             return None
         return ReleaseRow(
             str(row["id"]),
             row["outgoing"],
             row["member"],
-            str(row["learner"]) if row["learner"] is not None else None,
+            str(row["owner"]) if row["owner"] is not None else None,
             tuple(str(one) for one in row["credentials"]),
             row["purpose"],
             row["ends_on"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -12,14 +12,17 @@ from passerelle.core.signature import Signer
 from passerelle.core.streams import StreamHead
 from passerelle.node.outbox import Draft, Released, release
 from passerelle.node.people import Learner
-from passerelle.node.plan import Known, Wanted
+from passerelle.node.plan import Found, Known, Wanted
 from passerelle.node.ports import Writes
 from passerelle.node.postgres.session import WORK, Connection, Part, session
 from passerelle.node.records import Mark, Record
 
 RELEASE_MAX: Final = 4096
 MAX_OWN: Final = 5000
-_IMPORT_LOCK: Final = 0x696D_706F
+MAX_UNCLAIMED: Final = 20_000
+"""Events without a record that one chunk of an import looks through."""
+IMPORT_LOCK: Final = 0x696D_706F
+"""Held by who plans on what records say."""
 _READY: Final = """
 SELECT d.* FROM node.draft d
 WHERE NOT EXISTS (SELECT 1 FROM node.draft e WHERE e.thing = d.thing AND e.id < d.id)
@@ -32,6 +35,7 @@ WHERE NOT EXISTS (SELECT 1 FROM node.draft e WHERE e.thing = d.thing AND e.id < 
       AND NOT EXISTS (SELECT 1 FROM node.member m WHERE n.key = 'member:' || m.member))
 ORDER BY d.id LIMIT $1
 """
+_UNCLAIMED: Final = "SELECT * FROM node.unclaimed WHERE about = ANY($1) ORDER BY family, sequence LIMIT $2"
 _KNOWN_THINGS: Final = """
 SELECT key, max(version) AS version FROM (
     SELECT s.key, s.version FROM node.seen s WHERE s.key = ANY($1)
@@ -52,8 +56,8 @@ def as_record(row: Mapping[str, Any]) -> Record:
         row["key"],
         row["kind"],
         row["thing"],
-        Mark(**row["current"]) if row["current"] is not None else None,
-        Mark(**row["accepted"]) if row["accepted"] is not None else None,
+        Mark.from_dict(row["current"]) if row["current"] is not None else None,
+        Mark.from_dict(row["accepted"]) if row["accepted"] is not None else None,
         str(row["learner"]) if row["learner"] is not None else None,
         row["person"],
     )
@@ -98,6 +102,28 @@ async def upsert_learners(connection: Connection, learners: Sequence[Learner]) -
     )
 
 
+async def upsert_records(connection: Connection, records: Iterable[Record], *, settled: bool = False) -> None:
+    """Store records, new or changed; what the ledger accepted of them only where it is ``settled``."""
+    await connection.executemany(
+        "INSERT INTO node.record (key, kind, thing, current, accepted, learner, person)"
+        " VALUES ($1, $2, $3, $4::text::jsonb, $5::text::jsonb, $6, $7) ON CONFLICT (key) DO UPDATE SET"
+        " thing = excluded.thing, current = excluded.current,"
+        # A course result is settled at once; anything else when the ledger answers.
+        " accepted = CASE WHEN $8 OR record.kind = 'result' THEN excluded.accepted ELSE record.accepted END,"
+        " learner = coalesce(excluded.learner, record.learner),"
+        " person = coalesce(excluded.person, record.person)",
+        [
+            (
+                record.key, record.kind, record.thing,
+                _json(record.current and record.current.as_dict()),
+                _json(record.accepted and record.accepted.as_dict()),
+                record.learner, record.person, settled,
+            )
+            for record in records
+        ],
+    )  # fmt: skip
+
+
 class PostgresChunk:
     """One transaction of an import."""
 
@@ -113,6 +139,10 @@ class PostgresChunk:
             {row["key"] for row in things},
             {row["key"]: row["version"] for row in things if row["version"] is not None},
         )
+        about = [*wanted.things, *(record.thing for record in known.records.values())]
+        for row in await self._connection.fetch(_UNCLAIMED, about, MAX_UNCLAIMED):
+            found = Found(row["family"], row["sequence"], row["thing"], Mark.from_dict(row["mark"]))
+            known.unclaimed.setdefault((row["about"], row["content"]), []).append(found)
         if wanted.things - known.things:
             own = await self._connection.fetch(
                 "SELECT thing FROM node.record WHERE kind = 'achievements' LIMIT $1", MAX_OWN
@@ -130,24 +160,14 @@ class PostgresChunk:
     async def write(self, writes: Writes, now_ms: int) -> None:
         """See :class:`passerelle.node.ports.ImportChunk`."""
         await upsert_learners(self._connection, writes.learners)
-        await self._connection.executemany(
-            "INSERT INTO node.record (key, kind, thing, current, accepted, learner, person)"
-            " VALUES ($1, $2, $3, $4::text::jsonb, $5::text::jsonb, $6, $7) ON CONFLICT (key) DO UPDATE SET"
-            " thing = excluded.thing, current = excluded.current,"
-            # A course result is settled at once; anything else when the ledger answers.
-            " accepted = CASE WHEN record.kind = 'result' THEN excluded.accepted ELSE record.accepted END,"
-            " learner = coalesce(excluded.learner, record.learner),"
-            " person = coalesce(excluded.person, record.person)",
-            [
-                (
-                    record.key, record.kind, record.thing,
-                    _json(record.current and record.current.as_dict()),
-                    _json(record.accepted and record.accepted.as_dict()),
-                    record.learner, record.person,
-                )
-                for record in writes.records
-            ],
-        )  # fmt: skip
+        await upsert_records(self._connection, writes.records)
+        if writes.claimed:
+            await self._connection.execute(
+                "DELETE FROM node.unclaimed u USING unnest($1::text[], $2::bigint[]) AS c (family, sequence)"
+                " WHERE u.family = c.family AND u.sequence = c.sequence",
+                [family for family, _ in writes.claimed],
+                [sequence for _, sequence in writes.claimed],
+            )
         await self._connection.executemany(
             "INSERT INTO node.result (record, learner, details) VALUES ($1, $2, $3)"
             " ON CONFLICT (record) DO UPDATE SET learner = excluded.learner, details = excluded.details",
@@ -163,7 +183,7 @@ class Drafts(Part):
     async def import_chunk(self) -> AsyncIterator[PostgresChunk]:
         """See :class:`passerelle.node.ports.DraftStore`."""
         async with session(self._pool, transaction=True) as connection:
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _IMPORT_LOCK)
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", IMPORT_LOCK)
             yield PostgresChunk(connection)
 
     async def add_drafts(self, drafts: Sequence[Draft], now_ms: int) -> None:

@@ -52,14 +52,14 @@ class Inbox(Part):
     async def take_inbox(self, records: Sequence[InboxRecord], next_offset: int | None, now_ms: int) -> InboxEffects:
         """See :class:`passerelle.node.ports.InboxStore`."""
         resend: list[tuple[str, int]] = []
-        key_refused = False
+        key_refused = conflict = False
         async with session(self._pool, transaction=True) as connection:
             position = await connection.fetchval("SELECT number FROM node.position WHERE name = 'inbox' FOR UPDATE")
             for record in records:
                 if position is not None and record.number <= position:
                     continue
                 if record.kind == "receipts":
-                    await _take_answers(connection, answers(record), now_ms)
+                    await take_answers(connection, answers(record), now_ms)
                 elif record.kind == "body":
                     body = party_body(record)
                     await insert_bodies(connection, [] if body is None else [body])
@@ -69,10 +69,11 @@ class Inbox(Part):
                     resend.append((str(record.value["family"]), int(record.value["sequence"])))
                 elif record.kind == "problem":
                     key_refused = await _take_problem(connection, record, now_ms) or key_refused
+                    conflict = conflict or record.value["code"] == "sequence-conflict"
             if records:
                 await set_position(connection, "inbox", max(record.number for record in records), next_offset)
                 await connection.execute("SELECT pg_notify($1, '')", WORK)
-        return InboxEffects(tuple(resend), key_refused)
+        return InboxEffects(tuple(resend), key_refused, conflict)
 
     async def take_feed(self, events: Sequence[FeedEvent], next_offset: int) -> None:
         """See :class:`passerelle.node.ports.InboxStore`."""
@@ -87,8 +88,10 @@ class Inbox(Part):
         """See :class:`passerelle.node.ports.InboxStore`."""
         async with session(self._pool, transaction=True) as connection:
             await connection.executemany(
-                "INSERT INTO node.member (member, record) VALUES ($1, $2)"
-                " ON CONFLICT (member) DO UPDATE SET record = excluded.record",
+                "INSERT INTO node.member AS held (member, record) VALUES ($1, $2)"
+                " ON CONFLICT (member) DO UPDATE SET record = excluded.record"
+                " WHERE coalesce((excluded.record ->> 'changed_index')::bigint, 0)"
+                " >= coalesce((held.record ->> 'changed_index')::bigint, 0)",
                 list(records.items()),
             )
             await connection.execute("SELECT pg_notify($1, '')", WORK)
@@ -151,7 +154,8 @@ async def insert_bodies(connection: Connection, bodies: Sequence[PartyBody]) -> 
     await see(connection, {body.thing: None for body in bodies})
 
 
-async def _take_answers(connection: Connection, given: Sequence[Answer], now_ms: int) -> None:
+async def take_answers(connection: Connection, given: Sequence[Answer], now_ms: int) -> None:
+    """Close open rows with the ledger's answers; rows that were answered stay as they are."""
     columns: list[list[Any]] = [
         [answer.family for answer in given],
         [answer.sequence for answer in given],
@@ -163,7 +167,7 @@ async def _take_answers(connection: Connection, given: Sequence[Answer], now_ms:
         [answer.fix for answer in given],
     ]
     rows = await connection.fetch(_ANSWER, *columns, now_ms)
-    await _settle_records(connection, rows)
+    await settle_records(connection, rows)
     await see(connection, {row["thing"]: None for row in rows if row["outcome"] == "accepted"})
     for family in sorted({row["family"] for row in rows}):
         outcomes = [row["outcome"] for row in rows if row["family"] == family]
@@ -171,7 +175,8 @@ async def _take_answers(connection: Connection, given: Sequence[Answer], now_ms:
         await connection.execute(_COUNT, family, accepted, len(outcomes) - accepted, now_ms)
 
 
-async def _settle_records(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+async def settle_records(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make records what accepted events made them; refused ones go back. A row: family, sequence, outcome, marks."""
     accepted: dict[str, str] = {}
     refused: dict[str, str] = {}
     for row in sorted(rows, key=lambda item: (item["family"], item["sequence"])):

@@ -13,7 +13,7 @@ from passerelle.node.postgres.session import WORK, Part, session
 
 HASH: Final = 32
 SIGN_MAX: Final = 4096
-STOPS: Final = ("sequence-conflict",)
+STOPS: Final = ("sequence-conflict", "stream-forked")
 """Problems for which the relay stands still."""
 
 
@@ -66,7 +66,8 @@ class Outbox(Part):
         async with session(self._pool) as connection:
             rows = await connection.fetch(
                 "SELECT * FROM node.outbox WHERE family = $1 AND sequence > $2 AND outcome IS NOT NULL"
-                " ORDER BY sequence LIMIT $3",
+                # What lost its body cannot be sent: the ledger would not take it.
+                " AND lost IS NULL ORDER BY sequence LIMIT $3",
                 family,
                 after,
                 limit,

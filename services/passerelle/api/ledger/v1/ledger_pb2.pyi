@@ -111,6 +111,46 @@ class GetStreamResponse(_message.Message):
     waiting: int
     def __init__(self, sequence: _Optional[int] = ..., digest: _Optional[bytes] = ..., waiting: _Optional[int] = ...) -> None: ...
 
+class ListStreamRequest(_message.Message):
+    __slots__ = ("member", "family", "after", "page_size", "bodies")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    BODIES_FIELD_NUMBER: _ClassVar[int]
+    member: str
+    family: str
+    after: int
+    page_size: int
+    bodies: bool
+    def __init__(self, member: _Optional[str] = ..., family: _Optional[str] = ..., after: _Optional[int] = ..., page_size: _Optional[int] = ..., bodies: _Optional[bool] = ...) -> None: ...
+
+class ListStreamResponse(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[StreamEntry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[StreamEntry, _Mapping]]] = ...) -> None: ...
+
+class StreamEntry(_message.Message):
+    __slots__ = ("index", "entry", "body", "type", "subject", "field", "what", "fix")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    FIX_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    entry: bytes
+    body: bytes
+    type: str
+    subject: str
+    field: str
+    what: str
+    fix: str
+    def __init__(self, index: _Optional[int] = ..., entry: _Optional[bytes] = ..., body: _Optional[bytes] = ..., type: _Optional[str] = ..., subject: _Optional[str] = ..., field: _Optional[str] = ..., what: _Optional[str] = ..., fix: _Optional[str] = ...) -> None: ...
+
 class ListInboxRequest(_message.Message):
     __slots__ = ("member", "after", "page_size")
     MEMBER_FIELD_NUMBER: _ClassVar[int]

@@ -59,6 +59,11 @@ class LedgerServiceStub:
                 request_serializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetStreamRequest.SerializeToString,
                 response_deserializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetStreamResponse.FromString,
                 _registered_method=True)
+        self.ListStream = channel.unary_unary(
+                '/passerelle.api.ledger.v1.LedgerService/ListStream',
+                request_serializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.ListStreamRequest.SerializeToString,
+                response_deserializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.ListStreamResponse.FromString,
+                _registered_method=True)
         self.ListInbox = channel.unary_unary(
                 '/passerelle.api.ledger.v1.LedgerService/ListInbox',
                 request_serializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.ListInboxRequest.SerializeToString,
@@ -125,6 +130,13 @@ class LedgerServiceServicer:
 
     def GetStream(self, request, context):
         """A stream's head as the ledger decided it. Errors: NOT_FOUND `member-unknown`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStream(self, request, context):
+        """A stream's entries after a sequence, in order, bounded in bytes too, at least one if any. Errors as GetStream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,6 +216,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetStream,
                     request_deserializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetStreamRequest.FromString,
                     response_serializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetStreamResponse.SerializeToString,
+            ),
+            'ListStream': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStream,
+                    request_deserializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.ListStreamRequest.FromString,
+                    response_serializer=passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.ListStreamResponse.SerializeToString,
             ),
             'ListInbox': grpc.unary_unary_rpc_method_handler(
                     servicer.ListInbox,
@@ -371,6 +388,33 @@ class LedgerService:
             '/passerelle.api.ledger.v1.LedgerService/GetStream',
             passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetStreamRequest.SerializeToString,
             passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.GetStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passerelle.api.ledger.v1.LedgerService/ListStream',
+            passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.ListStreamRequest.SerializeToString,
+            passerelle_dot_api_dot_ledger_dot_v1_dot_ledger__pb2.ListStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,
