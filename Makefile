@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check bench gen contracts contracts-accept browser clean run-env dev-env
+.PHONY: help setup demo test check simulate bench gen contracts contracts-accept browser clean run-env dev-env
 export PYTHON
 
 BIN := .venv/bin
@@ -36,6 +36,9 @@ test: dev-env ## all tests: first those without a server, then on a real Kafka a
 
 check: dev-env ## lint, types, import direction, protos, generated code, contracts, compose file, tidiness
 	@tools/check.sh
+
+simulate: dev-env ## play the whole network in virtual time, with faults (SEEDS=100000, ARGS= for more)
+	@$(BIN)/passerelle simulate --seeds $(or $(SEEDS),2000) $(ARGS)
 
 bench: dev-env ## measure ingest against its ceilings and peers; results in bench/results
 	@$(BIN)/python -m bench $(ARGS)

@@ -31,6 +31,13 @@ from passerelle.ledger.outgoing_stream import KafkaTopics
 from passerelle.ledger.postgres.outgoing import CheckpointPostgres, OutgoingPostgres
 from passerelle.runtime.config import DatabaseConfig, KafkaConfig
 from passerelle.runtime.postgres import connect, migrate
+from passerelle.testing.federation import Federation
+from passerelle.testing.simulation.broker import Broker
+from passerelle.testing.simulation.broker import MemoryTopics as SimulatedTopics
+from passerelle.testing.simulation.database import InboxLine, LedgerDatabase
+from passerelle.testing.simulation.database import MemoryCheckpoints as SimulatedCheckpoints
+from passerelle.testing.simulation.database import MemoryOutgoing as SimulatedOutgoing
+from passerelle.testing.simulation.world import Life, World
 
 HELD = 300
 
@@ -73,6 +80,39 @@ class InMemory:
 
     async def unverified(self, row: UnverifiedRow) -> None:
         self.store.unverified_rows.append(row)
+
+
+class InSimulation:
+    """The doubles of the simulation, over tables whose tree is that of the other double."""
+
+    def __init__(self) -> None:
+        world, life = World(calm=True), Life("ledger", 1)
+        self.tables = LedgerDatabase(Federation())
+        self.store = SimulatedOutgoing(world, life, self.tables)
+        self.checkpoints = SimulatedCheckpoints(world, life, self.tables)
+        self.tables.head.size = HELD
+        leaves = leaf_hashes(b"entry %d" % index for index in range(HELD))
+        for tile in write_tiles(0, leaves, lambda _coord: b""):
+            self.tables.tiles[tile.coord.level, tile.coord.index] = tile.hashes
+
+    async def log(self, count: int) -> None:
+        for index in range(len(self.tables.entries), len(self.tables.entries) + count):
+            entry, ingress = b"entry %d" % index, f"topic/0/{index}"
+            row = (index, 0, "york", "credential", index, "party", None, None, None, None, b"", entry, ingress)
+            self.tables.entries.append(row)
+
+    async def inbox(self, size: int, row: InboxRow) -> None:
+        line = InboxLine(row.number, row.kind, size, None, row.value)
+        self.tables.letters.setdefault(row.member, []).append(line)
+
+    async def member(self, name: str, changed: int) -> None:
+        self.tables.changed[name] = (changed, b"{}")
+
+    async def summary(self, row: SummaryRow) -> None:
+        self.tables.summary_rows[row.size] = row.value
+
+    async def unverified(self, row: UnverifiedRow) -> None:
+        self.tables.unverified_rows.append(row)
 
 
 class InPostgres:
@@ -143,6 +183,11 @@ async def in_memory() -> InMemory:
 
 
 @pytest.fixture
+async def in_simulation() -> InSimulation:
+    return InSimulation()
+
+
+@pytest.fixture
 async def in_postgres(database: str) -> AsyncIterator[InPostgres]:
     pool = await connect(DatabaseConfig(url=database), name="test")
     try:
@@ -155,7 +200,7 @@ async def in_postgres(database: str) -> AsyncIterator[InPostgres]:
         await pool.close()
 
 
-@pytest.fixture(params=["in_memory", pytest.param("in_postgres", marks=pytest.mark.integration)])
+@pytest.fixture(params=["in_memory", "in_simulation", pytest.param("in_postgres", marks=pytest.mark.integration)])
 def filled(request: pytest.FixtureRequest) -> Filled:
     found: Filled = request.getfixturevalue(request.param)
     return found
@@ -271,6 +316,16 @@ def memory_topics() -> tuple[MemoryTopics, Callable[[str], Any]]:
 
 
 @pytest.fixture
+async def simulated_topics() -> tuple[SimulatedTopics, Callable[[str], Any]]:
+    broker = Broker()
+
+    async def read(topic: str) -> list[Any]:
+        return broker.topics[topic][0].records
+
+    return SimulatedTopics(World(calm=True), Life("ledger", 1), broker), read
+
+
+@pytest.fixture
 async def kafka_topics(kafka: EmbeddedKafka) -> AsyncIterator[tuple[KafkaTopics, Callable[[str], Any]]]:
     config = KafkaConfig(bootstrap=kafka.bootstrap)
     topics = KafkaTopics(config)
@@ -282,7 +337,9 @@ async def kafka_topics(kafka: EmbeddedKafka) -> AsyncIterator[tuple[KafkaTopics,
     await topics.close()
 
 
-@pytest.fixture(params=["memory_topics", pytest.param("kafka_topics", marks=pytest.mark.integration)])
+@pytest.fixture(
+    params=["memory_topics", "simulated_topics", pytest.param("kafka_topics", marks=pytest.mark.integration)]
+)
 def topics(request: pytest.FixtureRequest) -> tuple[Topics, Callable[[str], Any]]:
     found: tuple[Topics, Callable[[str], Any]] = request.getfixturevalue(request.param)
     return found

@@ -21,6 +21,8 @@ from passerelle.runtime.postgres import connect, migrate
 from passerelle.testing.federation import Federation, Member, record, uuid_of
 from passerelle.testing.memory_ledger import START_MS, MemoryStore, MemoryTables
 from passerelle.testing.running_ledger import make_config
+from passerelle.testing.simulation.database import LedgerDatabase, LedgerStore
+from passerelle.testing.simulation.world import Life, World
 
 Open = Callable[[Federation], Store]
 
@@ -28,6 +30,15 @@ Open = Callable[[Federation], Store]
 @pytest.fixture
 def in_memory() -> Open:
     return lambda federation: MemoryStore(MemoryTables(federation))
+
+
+@pytest.fixture
+def in_simulation() -> Open:
+    def opened(federation: Federation) -> Store:
+        world = World(calm=True)
+        return LedgerStore(world, Life("ledger", 1), LedgerDatabase(federation))
+
+    return opened
 
 
 @pytest.fixture
@@ -47,7 +58,7 @@ async def in_postgres(database: str, tmp_path: Path) -> AsyncIterator[Open]:
     await pool.close()
 
 
-@pytest.fixture(params=["in_memory", "in_postgres"])
+@pytest.fixture(params=["in_memory", "in_simulation", "in_postgres"])
 def open_store(request: pytest.FixtureRequest) -> Open:
     found: Open = request.getfixturevalue(request.param)
     return found

@@ -26,9 +26,12 @@ from passerelle.node.postgres import PostgresStore, open_pool
 from passerelle.node.witness_ports import MAX_OPEN, Alarm, Cosigned
 from passerelle.runtime.config import DatabaseConfig
 from passerelle.runtime.postgres import connect, migrate
+from passerelle.testing.simulation.office import NodeDatabase
+from passerelle.testing.simulation.office import NodeStore as SimulatedStore
+from passerelle.testing.simulation.world import Life, World
 
 BOTH = ["in_memory", pytest.param("in_postgres", marks=pytest.mark.integration)]
-NodeStore = MemoryWitnessStore | PostgresStore
+NodeStore = MemoryWitnessStore | SimulatedStore | PostgresStore
 
 
 class Filled:
@@ -93,6 +96,11 @@ async def node_in_memory() -> MemoryWitnessStore:
 
 
 @pytest.fixture
+async def node_in_simulation() -> SimulatedStore:
+    return SimulatedStore(World(calm=True), Life("node", 1), NodeDatabase())
+
+
+@pytest.fixture
 async def node_in_postgres(database: str) -> AsyncIterator[PostgresStore]:
     pool = await open_pool(DatabaseConfig(url=database), name="test")
     try:
@@ -101,7 +109,7 @@ async def node_in_postgres(database: str) -> AsyncIterator[PostgresStore]:
         await pool.close()
 
 
-@pytest.fixture(params=BOTH)
+@pytest.fixture(params=[*BOTH, "in_simulation"])
 def node(request: pytest.FixtureRequest) -> NodeStore:
     found: NodeStore = request.getfixturevalue(f"node_{request.param}")
     return found

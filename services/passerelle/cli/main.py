@@ -29,6 +29,7 @@ AREAS = {
     "transfer": "transfer cases as a party: show, list, watch",
     "proof": "receipts and proofs: get, verify, audit",
     "feed": "the public feed: verify",
+    "simulate": "the whole network in virtual time, with faults: many seeds, or one again",
 }
 
 

@@ -115,6 +115,8 @@ class Refill:
         size = state.head.size
         if promise.size <= size:
             return 0
+        # Another ledger may have taken over since the load, and promised more: then this one ends here.
+        await store.load()
         checkpoint = promise.checkpoint
         _LOG.warning(
             "the database is behind what was promised: it is filled again from the feed",

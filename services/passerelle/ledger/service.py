@@ -92,6 +92,8 @@ class LedgerService:
         if promised is None:
             return
         if promised.size > self.head.size:
+            # Another ledger may have taken over since, and promised more: that is no fault of the database.
+            await self._store.load()
             raise Fatal(
                 "checkpoint-behind",
                 f"the database holds {self.head.size} entries, a published checkpoint promises {promised.size}",

@@ -142,9 +142,11 @@ class Intake:
             try:
                 if key and value:
                     name, record = key.decode("ascii"), orjson.loads(value)
+                    if not isinstance(record, dict):
+                        raise ValueError
                     if is_newer(record, members.get(name)):
                         members[name] = record
-            except (orjson.JSONDecodeError, UnicodeDecodeError):
+            except ValueError:
                 await self._problem(
                     FormatError("line-malformed", "a registry record cannot be read", where=str(offset))
                 )
