@@ -191,8 +191,9 @@ async def test_every_fault_leaves_every_promise_true(tmp_path: Path, say: Callab
         for fault in faults:
             await watch.until(fault.gauge, fault.at, FLOW_S, run.tell)
             committed = await watch.read(Gauge(COMMITTED))
-            assert committed < LOG_SIZE, f"{fault} comes after the flow"
-            say(f"{fault}: {committed} committed")
+            open_rows = await unanswered(run)
+            assert committed < LOG_SIZE or open_rows, f"{fault} comes after the flow"
+            say(f"{fault}: {committed} committed, {open_rows} unanswered")
             await run.inject(fault)
         await asyncio.wait_for(registrars, FLOW_S)
         say("all imported")
@@ -214,13 +215,18 @@ async def ended(task: asyncio.Task[None]) -> None:
         await task
 
 
+async def unanswered(run: Run) -> int:
+    """Events of all nodes that have no receipt; one for a database that is away."""
+    query = "SELECT (SELECT count(*) FROM node.outbox WHERE outcome IS NULL) + (SELECT count(*) FROM node.draft)"
+    counts = [await run.watch.value(member, query) for member in (OPERATOR, *MEMBERS)]
+    return sum(1 if count is None else int(count) for count in counts)
+
+
 async def until_answered(run: Run) -> None:
     """Wait until no node has an event without its receipt."""
-    query = "SELECT (SELECT count(*) FROM node.outbox WHERE outcome IS NULL) + (SELECT count(*) FROM node.draft)"
 
     async def answered() -> bool:
-        open_rows = [await run.watch.value(member, query) for member in (OPERATOR, *MEMBERS)]
-        return all(count == 0 for count in open_rows)
+        return await unanswered(run) == 0
 
     assert await wait_for(answered, timeout_s=60, every_s=0.1), f"receipts are missing\n{run.tell()}"
 

@@ -145,8 +145,13 @@ async def start_server(
 
 
 def open_channel(address: str) -> grpc.aio.Channel:
-    """A channel to ``host:port``; calls set their own deadlines."""
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    """A channel to ``host:port``; calls set their own deadlines.
+
+    Several IPv4 addresses with ports, joined by commas, stand for an active server and its standby, which listens only
+    when it takes over: the first that can be reached is used.
+    """
+    target = f"ipv4:{address}" if "," in address else address
+    return grpc.aio.insecure_channel(target, options=_OPTIONS)
 
 
 def metadata(token: str | None) -> tuple[tuple[str, str], ...]:

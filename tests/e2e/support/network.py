@@ -83,13 +83,14 @@ class Network:
         self.ledger_dsn = ""
         self._ids = SystemIds(SystemClock())
         self._grpc = free_port()
-        self._query = free_port(taken={self._grpc}) if with_query else None
+        self._standby = free_port(taken={self._grpc})
+        self._query = free_port(taken={self._grpc, self._standby}) if with_query else None
         self._operator: Operator | None = None
 
     @property
     def query(self) -> str:
-        """Where nodes ask: the query service, or LedgerService in the ledger process itself where there is none."""
-        return f"127.0.0.1:{self._query or self._grpc}"
+        """Where nodes ask: the query service, or LedgerService in whichever ledger is active where there is none."""
+        return f"127.0.0.1:{self._query}" if self._query else f"127.0.0.1:{self._grpc},127.0.0.1:{self._standby}"
 
     @property
     def operator(self) -> Operator:
@@ -176,7 +177,7 @@ class Network:
         """Start a ledger process; a second one stands by."""
         toml = self.folder / f"{name}.toml"
         if not toml.exists():
-            self._ledger_toml(name, free_port())
+            self._ledger_toml(name, self._standby)
         self.keeper.start(name, "ledger", "run", "--config", str(toml), env=self.env)
 
     def start_node(self, member: str) -> None:
