@@ -26,7 +26,7 @@ from passerelle.core.signature import SignedMessage, verify
 from passerelle.core.statement import FAMILIES, digest, parse_statement
 from passerelle.events.codec import parse_event
 from passerelle.events.topics import ingress_topic
-from passerelle.ledger.model import Batch, Item, Prepared, RawRecord, Unverified
+from passerelle.ledger.model import Item, Prepared, RawRecord, Unverified
 from passerelle.ledger.verifying import VerifyPool
 from passerelle.runtime.clock import as_datetime
 
@@ -215,13 +215,6 @@ class Preparer:
     def __init__(self, processes: int = 2) -> None:
         self._pool = VerifyPool(processes)
         self.trees = Trees()
-
-    async def prepare(self, records: Sequence[RawRecord], registry: Registry, now_ms: int) -> Batch:
-        """The batch of these records, in order. Raises Unavailable ``verifier-lost``."""
-        offsets = {(record.topic, record.partition): record.offset + 1 for record in records}
-        items = await self.read(records, registry)
-        await self.check(items, registry, now_ms)
-        return Batch(items, offsets)
 
     async def read(self, records: Sequence[RawRecord], registry: Registry) -> list[Item]:
         """The first step: form and hashes."""

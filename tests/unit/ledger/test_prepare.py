@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +11,8 @@ import pytest
 
 from passerelle.core import signature as signatures
 from passerelle.core.registry import Registry
-from passerelle.ledger.model import Item, Prepared, RawRecord, Unverified
+from passerelle.ledger.intake import Intake
+from passerelle.ledger.model import Item, Place, Prepared, RawRecord, Unverified
 from passerelle.ledger.prepare import Preparer, Trees, prepare_all
 from passerelle.testing.federation import Federation, Member, achievement, record
 from passerelle.testing.memory_ledger import START_MS, MemoryLedger
@@ -155,8 +158,38 @@ def test_an_unknown_key_is_left_open_and_its_body_unread(registry: Registry) -> 
     assert (item.event, item.refusal) == (None, None)
 
 
+class MemoryClock:
+    """A clock that stands."""
+
+    def now_ms(self) -> int:
+        return START_MS
+
+    def monotonic(self) -> float:
+        return START_MS / 1000
+
+
+class Once:
+    """An ingress that holds these records and no more."""
+
+    def __init__(self, records: list[RawRecord]) -> None:
+        self._records = records
+
+    async def open(self, offsets: Mapping[Place, int]) -> None:
+        return
+
+    async def fetch(self, maximum: int, *, wait_s: float) -> list[RawRecord]:
+        found, self._records = self._records[:maximum], self._records[maximum:]
+        if not found:
+            await asyncio.Event().wait()
+        return found
+
+    async def close(self) -> None:
+        return
+
+
 async def test_processes_keep_the_order_and_the_offsets(registry: Registry) -> None:
     preparer = Preparer(processes=3)
+    filling: asyncio.Task[None] | None = None
     try:
         humber = one_by_one(Member("humber"), 100)
         york = [raw._replace(partition=1) for raw in batch_of(Member("york"), 57)]
@@ -164,8 +197,13 @@ async def test_processes_keep_the_order_and_the_offsets(registry: Registry) -> N
         mixed[7] = mixed[7]._replace(
             headers=[*mixed[7].headers[:5], ("batch-signature", b"0" * 128), mixed[7].headers[6]]
         )
-        batch = await preparer.prepare(mixed, registry, START_MS)
+        intake = Intake(Once(mixed), preparer, MemoryClock(), maximum=1000, linger_s=0.0)
+        filling = asyncio.create_task(intake.fill(lambda: registry))
+        batch = await intake.take(20)
     finally:
+        if filling is not None:
+            filling.cancel()
+            await asyncio.wait({filling})
         await preparer.close()
     assert [item.raw for item in batch.items] == mixed
     assert [place for place, item in enumerate(batch.items) if isinstance(item, Unverified)] == [7]
