@@ -92,6 +92,7 @@ def _table(ingests: list[Ingest]) -> Table:
         ("over the naive service (goal 7)", [f"{one.over_naive:.1f} of {one.naive:,.0f}" for one in ingests]),
         ("over 100 a commit (goal 3)", [f"{one.over_naive_100:.1f} of {one.naive_100:,.0f}" for one in ingests]),
         ("over a Faust agent (goal 5)", [f"{one.over_faust:.1f} of {one.faust:,.0f}" for one in ingests]),
+        ("over Tessera, without and with deduplication (goal 1)", [_over_tessera(one) for one in ingests]),
         ("Merkle work's share (goal 0.05)", [f"{one.merkle_share:.3f}" for one in ingests]),
         (
             "ledger rebuild (goal 2 x ingest)",
@@ -102,6 +103,16 @@ def _table(ingests: list[Ingest]) -> Table:
     for name, values in rows:
         table.add_row(name, *values)
     return table
+
+
+def _over_tessera(one: Ingest) -> str:
+    if one.tessera is None:
+        return "no Go here"
+    found = one.tessera
+    return (
+        f"{one.ingest / found.plain:.2f} of {found.plain:,.0f},"
+        f" {one.ingest / found.deduplicated:.2f} of {found.deduplicated:,.0f}"
+    )
 
 
 if __name__ == "__main__":

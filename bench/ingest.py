@@ -18,6 +18,7 @@ from bench.ceilings import copy_rate, merkle_us, verify_rate
 from bench.events import MEMBERS, Load, generate
 from bench.naive import batched_rate, naive_rate
 from bench.running import Bench, cpu_seconds, until_published
+from bench.tessera import Tessera, tessera_rates
 from passerelle.embedded import EmbeddedKafka, EmbeddedPostgres
 from passerelle.events.topics import TOPICS, ingress_topic
 from passerelle.runtime.kafka import end_offsets
@@ -48,6 +49,8 @@ class Ingest:
     over_naive_100: float
     faust: float
     over_faust: float
+    tessera: Tessera | None
+    """None where Go is not installed."""
     merkle_share: float
     rebuild: float
     rebuild_over_ingest: float
@@ -83,6 +86,7 @@ async def measure(
     naive = await naive_rate(config.kafka, bench.dsn, member_keys(), starts, naive_count)
     hundred = await batched_rate(config.kafka, bench.dsn, member_keys(), starts, naive_count * 3)
     faust = await _faust_rate(bench, naive_count)
+    tessera = await tessera_rates(bench.dsn, count)
     merkle = await merkle_us(bench.dsn, count)
     rebuilt, checked = (
         await bench.command_rate("rebuild", live.size),
@@ -90,8 +94,8 @@ async def measure(
     )
     return Ingest(
         mode, count, round(load.body_bytes), rate, live.cpu_us, copied, verified, ceiling, rate / ceiling,
-        naive, rate / naive, hundred, rate / hundred, faust, rate / faust, merkle * rate / 1e6, rebuilt, rebuilt / rate,
-        checked,
+        naive, rate / naive, hundred, rate / hundred, faust, rate / faust, tessera, merkle * rate / 1e6, rebuilt,
+        rebuilt / rate, checked,
     )  # fmt: skip
 
 
