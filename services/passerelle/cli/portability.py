@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from passerelle.cli import answering
+from passerelle.cli import answering, portability_frameworks
 from passerelle.cli.answering import (
     QUERY_DEFAULT,
     KnownAtOption,
@@ -16,8 +16,11 @@ from passerelle.cli.answering import (
     TimeoutOption,
 )
 from passerelle.cli.common import JsonOption, print_json
+from passerelle.core.errors import FormatError
 
 app = typer.Typer(no_args_is_help=True)
+app.command("leads-to")(portability_frameworks.leads_to)
+app.command("levels")(portability_frameworks.levels)
 
 WORDS: Final = {
     "portable": ("portable", "transférable"),
@@ -28,6 +31,21 @@ WORDS: Final = {
     "missing": ("What is missing", "Ce qui manque"),
     "recognised": ("recognised by", "reconnu par"),
     "law": ("Grounds in law", "Fondement en droit"),
+    "portable-with": ("To be portable", "Pour être transférable"),
+    "proof": (
+        "Proof of an entry: passerelle proof get --index N.",
+        "Preuve d'une inscription : passerelle proof get --index N.",
+    ),
+    "absent": ("not stated", "non indiqué"),
+    "built-in": ("built in", "intégrée"),
+    "ledger": ("ledger entry", "inscription du registre"),
+}
+GROUNDS: Final = {
+    "endorsement": ("endorses it", "l'appuie"),
+    "rule": ("a published rule", "une règle publiée"),
+    "block": ("block transfer", "transfert en bloc"),
+    "standing": ("professional standing", "reconnaissance professionnelle"),
+    "law": ("by law", "de droit"),
 }
 
 
@@ -51,6 +69,11 @@ def assess(
     known_at: KnownAtOption = None,
     min_position: MinPositionOption = 0,
     query: QueryOption = QUERY_DEFAULT,
+    given: Annotated[list[str] | None, typer.Option("--given", help="case.plar_share=0.4; may come again.")] = None,
+    lisbon: Annotated[
+        bool, typer.Option("--lisbon", help="Recognised unless a receiver states a substantial difference.")
+    ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show each clause's rule, part by part.")] = False,
     lang: LangOption = None,
     timeout: TimeoutOption = 10.0,
     json: JsonOption = False,
@@ -59,9 +82,14 @@ def assess(
     from passerelle.api.portability.v1 import portability_pb2 as pb
     from passerelle.api.portability.v1 import portability_pb2_grpc as stubs
 
+    if lisbon and pack:
+        raise FormatError(
+            "argument-invalid", "--lisbon asks by a pack of its own.", where="--pack", fix="Leave one out."
+        )
     request = pb.AssessRequest(
         achievement=achievement,
-        pack=pack,
+        pack="lisbon" if lisbon else pack,
+        given=given_facts(given),
         asked_on=asked_on,
         jurisdictions=jurisdiction or (),
         min_position=min_position,
@@ -77,22 +105,44 @@ def assess(
         print_json(answering.as_json(response))
         return
     _show(response, answering.language(lang))
+    if explain:
+        show_clauses(response, answering.language(lang))
+
+
+def given_facts(rows: list[str] | None) -> dict[str, float]:
+    """``NAME=NUMBER`` as facts of a case. Raises FormatError ``argument-invalid``."""
+    facts = {}
+    for row in rows or ():
+        name, _, value = row.partition("=")
+        try:
+            facts[name] = float(value)
+        except ValueError:
+            raise FormatError(
+                "argument-invalid",
+                "This is not a name and a number.",
+                where="--given",
+                fix="Write case.plar_share=0.4.",
+            ) from None
+    return facts
 
 
 @app.command()
 def packs(
+    asked_on: Annotated[str, typer.Option("--asked-on", help="In force on this date, YYYY-MM-DD.")] = "",
+    known_at: KnownAtOption = None,
     query: QueryOption = QUERY_DEFAULT,
     lang: LangOption = None,
     timeout: TimeoutOption = 10.0,
     json: JsonOption = False,
 ) -> None:
-    """The policy packs that the service knows."""
+    """The policy packs that the service knows: those in force, and where they come from."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
     from passerelle.api.portability.v1 import portability_pb2_grpc as stubs
 
     async def call(channel: Any) -> Any:
         stub: Any = stubs.PortabilityServiceStub(channel)
-        return await stub.ListPacks(pb.ListPacksRequest(), timeout=timeout)
+        request = pb.ListPacksRequest(asked_on=asked_on, known_at=answering.known_at(known_at) or None)
+        return await stub.ListPacks(request, timeout=timeout)
 
     response = answering.ask(query, call)
     if json:
@@ -101,9 +151,12 @@ def packs(
     from rich.table import Table
 
     chosen = answering.language(lang)
-    table = Table("id", "v", "titre" if chosen == "fr" else "title", "source")
+    table = Table(
+        "id", "v", "titre" if chosen == "fr" else "title", "source", "origine" if chosen == "fr" else "origin"
+    )
     for one in response.packs:
-        table.add_row(one.id, str(one.version), answering.name_of(one.title, chosen, one.id), one.source)
+        title = answering.name_of(one.title, chosen, one.id)
+        table.add_row(one.id, str(one.version), title, one.source, _origin(one.used, chosen))
     answering.console().print(table)
 
 
@@ -129,12 +182,109 @@ def _show(response: Any, lang: str) -> None:
         branch = root.add(f"{place.jurisdiction}: [bold]{_word(verdict, lang)}[/bold]")
         for body in place.recognised_by:
             who = answering.name_of(body.names, lang, body.member)
-            branch.add(escape(f"{_word('recognised', lang)} {who}: {body.ground} ({body.subject})"))
+            ground = GROUNDS.get(body.ground, (body.ground, body.ground))[lang == "fr"]
+            branch.add(escape(f"{_word('recognised', lang)} {who}: {ground} ({body.subject}, {body.index})"))
+        if place.missing:
+            why = branch.add(_word("portable-with", lang))
+            for reason in place.missing:
+                why.add(escape(answering.reason_text(reason, lang)))
     if response.missing:
         branch = root.add(_word("missing", lang))
         for reason in response.missing:
             branch.add(escape(answering.reason_text(reason, lang)))
     out = answering.console()
     out.print(root)
-    out.print(f"{response.pack} v{response.pack_version}")
+    out.print(f"{response.pack} v{response.pack_version} ({_origin(response.pack_used, lang)})")
+    for note in response.pack_used.notes:
+        out.print(escape(answering.reason_text(note, lang)))
     out.print(answering.position_text(response.position, lang))
+
+
+def _origin(used: Any, lang: str) -> str:
+    """Where a pack comes from."""
+    if used.origin == "ledger":
+        return f"{_word('ledger', lang)} {used.evidence.index}, {used.evidence.member}"
+    return _word("built-in", lang)
+
+
+def show_clauses(response: Any, lang: str) -> None:
+    """Every clause of an answer with the parts of its rule, what they read, and the entries behind them."""
+    from rich.markup import escape
+    from rich.tree import Tree
+
+    root = Tree(f"[bold]{escape(response.pack)}[/bold] v{response.pack_version} ({_origin(response.pack_used, lang)})")
+    for one in response.clauses:
+        _add_clause(root, one, lang)
+    out = answering.console()
+    out.print(root)
+    out.print(_word("proof", lang))
+
+
+def _add_clause(root: Any, one: Any, lang: str) -> None:
+    from rich.markup import escape
+
+    branch = root.add(f"{one.id} ({one.force}): [bold]{_finding(one, lang)}[/bold]")
+    branch.add(escape(answering.name_of(one.message, lang, one.id)))
+    _add_part(branch, one.explained, lang)
+    for reason in one.reasons:
+        branch.add(escape(answering.reason_text(reason, lang)))
+    for proof in one.evidence:
+        branch.add(escape(f"{proof.index}  {proof.member}  {proof.subject}"))
+
+
+def _finding(one: Any, lang: str) -> str:
+    return _word(answering.word(one.DESCRIPTOR.fields_by_name["finding"].enum_type, one.finding), lang)
+
+
+def _add_part(branch: Any, part: Any, lang: str) -> None:
+    from rich.markup import escape
+
+    inner = branch.add(f"{escape(part.text)}: [bold]{_finding(part, lang)}[/bold]")
+    for field in part.fields:
+        value = _word("absent", lang) if field.absent else field.value
+        inner.add(escape(f"{answering.name_of(field.says, lang, field.name)}: {value}"))
+    for one in part.parts:
+        _add_part(inner, one, lang)
+
+
+@app.command()
+def profile(
+    achievement: Annotated[str, typer.Argument(help="Achievement id, for example humber/revit-architecture.")],
+    pack: Annotated[list[str] | None, typer.Option("--pack", help="A pack; again for more; all otherwise.")] = None,
+    asked_on: Annotated[str, typer.Option("--asked-on", help="Date of the question, YYYY-MM-DD.")] = "",
+    known_at: KnownAtOption = None,
+    query: QueryOption = QUERY_DEFAULT,
+    lang: LangOption = None,
+    timeout: TimeoutOption = 10.0,
+    json: JsonOption = False,
+) -> None:
+    """One achievement by every definition in force: what each asks, and what is met, not met or unknown."""
+    from passerelle.api.portability.v1 import portability_pb2 as pb
+    from passerelle.api.portability.v1 import portability_pb2_grpc as stubs
+
+    request = pb.ProfileRequest(
+        achievement=achievement, packs=pack or (), asked_on=asked_on, known_at=answering.known_at(known_at) or None
+    )
+
+    async def call(channel: Any) -> Any:
+        stub: Any = stubs.PortabilityServiceStub(channel)
+        return await stub.Profile(request, timeout=timeout)
+
+    response = answering.ask(query, call)
+    if json:
+        print_json(answering.as_json(response))
+        return
+    from rich.markup import escape
+    from rich.tree import Tree
+
+    chosen = answering.language(lang)
+    root = Tree(f"[bold]{escape(response.title)}[/bold]  {response.achievement}")
+    for one in response.packs:
+        title = escape(answering.name_of(one.pack.title, chosen, one.pack.id))
+        branch = root.add(f"{title}: [bold]{_finding(one, chosen)}[/bold] ({_origin(one.pack.used, chosen)})")
+        for clause in one.clauses:
+            text = escape(answering.name_of(clause.message, chosen, clause.id))
+            branch.add(f"{text} ({clause.force}): [bold]{_finding(clause, chosen)}[/bold]")
+    out = answering.console()
+    out.print(root)
+    out.print(answering.position_text(response.position, chosen))

@@ -1,28 +1,25 @@
-"""The named tests that policy packs are made of.
+"""What log entries say about an achievement, judged: the ``evidence`` fields that the rules of policy packs read.
 
 A test is a pure function of :class:`~passerelle.core.facts.Facts` and a *scope*: the jurisdictions that an involvement
 must cover (empty: anywhere). It returns met, not met or unknown. The rule of all tests: what is absent is unknown, and
-only what is stated as false, or stated and outside a limit, is not met. An endorsement more never worsens an answer.
-
-A pack names a test as ``name`` or, where it takes arguments, as ``name:argument``: ``effort-hours:50:400``.
+only what is stated as false is not met. An endorsement more never worsens an answer.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import Any, Final
 
-from passerelle.core.errors import FormatError
-from passerelle.core.facts import NATIONAL, PROVINCES, Endorsement, Facts, Finding, covers
-from passerelle.core.quantity import parse_quantity, show_quantity
+from passerelle.core.facts import NATIONAL, PROVINCES, Demand, Endorsement, Facts, Finding, covers
 from passerelle.core.reasons import Reason, reason
 
 Scope = tuple[str, ...]
 Test = Callable[[Facts, Scope], Finding]
 
 MET_THROUGH_EXAMINATION: Final = "assessment.validated_common_examination"
+SUBSTANTIAL: Final = frozenset({"level", "content", "hours", "assessment"})
+"""Reasons of a refusal that state a difference of the achievement itself (Lisbon Recognition Convention, VI.1)."""
 _EMPLOYER_KINDS: Final = {
     "employer": frozenset({"employer"}),
     "body-for-employers": frozenset({"professional-association", "sector-council"}),
@@ -30,6 +27,11 @@ _EMPLOYER_KINDS: Final = {
     "quality-agency": frozenset({"quality-agency"}),
 }
 """Which kinds of member may speak in a capacity: what a member says it is does not make it so."""
+_ANY_CAPACITY: Final = ("employer", "body-for-employers", "regulator", "quality-agency", "other")
+
+
+SCOPED: Final = frozenset({"evidence.employers_involved", "evidence.substantial_difference_stated"})
+"""Fields that depend on the scope; all others are the same everywhere."""
 
 
 def stated(facts: Facts, path: str) -> Any:
@@ -40,31 +42,23 @@ def stated(facts: Facts, path: str) -> Any:
     return value
 
 
-def flag(path: str, *, examined: bool = False) -> Test:
-    """A yes-or-no field. ``examined``: a validated common examination also meets it where the field is absent."""
+def as_day(value: object) -> dt.date:
+    """A date of the achievement's data. Raises ValueError where it is none: the event's model lets none such in."""
+    return value if isinstance(value, dt.date) else dt.date.fromisoformat(str(value))
+
+
+def examined(path: str) -> Test:
+    """A yes-or-no field, or a text that is there; a validated common examination also meets it where it is absent."""
 
     def test(facts: Facts, scope: Scope) -> Finding:
         value = stated(facts, path)
-        if value is True:
+        if value is True or (isinstance(value, str) and value):
             return Finding("met", (facts.index,))
         if value is False:
             return Finding("not-met", (facts.index,), (reason("stated-no", field=path),))
-        if examined and stated(facts, MET_THROUGH_EXAMINATION) is True:
+        if stated(facts, MET_THROUGH_EXAMINATION) is True:
             return Finding("met", (facts.index,), notes=(reason("through-common-examination"),))
         return Finding("unknown", missing=(reason("not-stated", field=path),))
-
-    return test
-
-
-def present(*paths: str, examined: bool = False) -> Test:
-    """Some value, not empty, stands at one of the paths."""
-
-    def test(facts: Facts, scope: Scope) -> Finding:
-        if any(stated(facts, path) not in (None, "", [], ()) for path in paths):
-            return Finding("met", (facts.index,))
-        if examined and stated(facts, MET_THROUGH_EXAMINATION) is True:
-            return Finding("met", (facts.index,), notes=(reason("through-common-examination"),))
-        return Finding("unknown", missing=(reason("not-stated", field=paths[0]),))
 
     return test
 
@@ -91,7 +85,7 @@ def framework_recognised(facts: Facts, scope: Scope) -> Finding:
     return Finding("unknown", missing=(*unknown, *refused) or (reason("framework-alignment-missing"),))
 
 
-def common_framework(facts: Facts, scope: Scope) -> Finding:
+def framework_published(facts: Facts, scope: Scope) -> Finding:
     """An alignment to a skills or competency framework that is published on the network, recognised or not."""
     names = dict.fromkeys(one["framework"] for one in stated(facts, "alignments") or ())
     known = [facts.frameworks[name].index for name in names if name in facts.frameworks]
@@ -142,25 +136,29 @@ def _places(scope: Scope) -> str:
     return NATIONAL if not scope or set(scope) == set(PROVINCES) else ", ".join(scope)
 
 
-def endorsed_as(*kinds: str, by_demand: bool = False) -> Test:
-    """An endorsement of one of the kinds is in force; ``by_demand``: or a statement of demand."""
+def endorsed_as(*kinds: str) -> Test:
+    """An endorsement of one of the kinds is in force, in any capacity that its member has."""
 
     def test(facts: Facts, scope: Scope) -> Finding:
-        counting, left_out = endorsements_in_force(
-            facts, ("employer", "body-for-employers", "regulator", "quality-agency", "other")
-        )
-        evidence = [one.index for one in counting if set(kinds) & set(one.kinds)]
-        missing: tuple[Reason, ...] = (reason("endorsement-kind-missing", kind=kinds[0]), *left_out)
-        if by_demand:
-            evidence += [
-                one.index for one in facts.demands if one.valid_until is None or one.valid_until >= facts.asked_on
-            ]
-            missing = (*missing, reason("demand-missing"))
+        counting, left_out = endorsements_in_force(facts, _ANY_CAPACITY)
+        evidence = tuple(one.index for one in counting if set(kinds) & set(one.kinds))
         if evidence:
-            return Finding("met", tuple(sorted(set(evidence))))
-        return Finding("unknown", missing=missing)
+            return Finding("met", evidence)
+        return Finding("unknown", missing=(reason("endorsement-kind-missing", kind=kinds[0]), *left_out))
 
     return test
+
+
+def demand_stated(facts: Facts, scope: Scope) -> Finding:
+    """A statement of demand for it, its skill or its occupation is in force."""
+    evidence = tuple(one.index for one in facts.demands if _in_force(one, facts.asked_on))
+    if evidence:
+        return Finding("met", tuple(sorted(set(evidence))))
+    return Finding("unknown", missing=(reason("demand-missing"),))
+
+
+def _in_force(demand: Demand, day: dt.date) -> bool:
+    return demand.valid_until is None or demand.valid_until >= day
 
 
 def issuing_body(facts: Facts, scope: Scope) -> Finding:
@@ -170,17 +168,7 @@ def issuing_body(facts: Facts, scope: Scope) -> Finding:
     return Finding("unknown", missing=(reason("not-stated", field="awarding_bodies"),))
 
 
-def direct_assessment(facts: Facts, scope: Scope) -> Finding:
-    """Competence is assessed directly, by performance, not by knowledge of it only."""
-    value = stated(facts, "assessment.performance")
-    if value is None:
-        return Finding("unknown", missing=(reason("not-stated", field="assessment.performance"),))
-    if value == "direct":
-        return Finding("met", (facts.index,))
-    return Finding("not-met", (facts.index,), (reason("stated-no", field="assessment.performance"),))
-
-
-def connects_or_stands_alone(facts: Facts, scope: Scope) -> Finding:
+def relation_stated(facts: Facts, scope: Scope) -> Finding:
     """How it stands to other credentials is stated; to stand alone is as good as to ladder."""
     design = stated(facts, "laddering.design")
     if design is None:
@@ -189,161 +177,60 @@ def connects_or_stands_alone(facts: Facts, scope: Scope) -> Finding:
     return Finding("met", (facts.index,), notes=notes)
 
 
-def _quantity(facts: Facts, path: str) -> Fraction | None:
-    value = stated(facts, path)
-    return None if value is None else parse_quantity(value, where=path)
+def substantial_difference(facts: Facts, scope: Scope) -> Finding:
+    """A receiver of the scope states, in a published refusal, that level, content, hours or assessment differ.
 
-
-def short(facts: Facts, scope: Scope) -> Finding:
-    """Short. The sources give no number, so only what is plainly short is met and the rest is unknown.
-
-    Plainly short is under 12 weeks (Ontario's student-aid regulation) or at most 120 hours (the longest of the 36
-    Ontario pilots of 2019 to 2021).
+    Source: Lisbon Recognition Convention, articles IV.1, V.1 and VI.1: recognised unless a substantial difference is
+    shown. Here silence is an answer: what nobody has stated does not stand in the way.
     """
-    weeks, hours = _quantity(facts, "delivery.elapsed_weeks"), _quantity(facts, "delivery.effort_hours")
-    if (weeks is not None and weeks < 12) or (hours is not None and hours <= 120):
-        return Finding("met", (facts.index,))
-    if weeks is None and hours is None:
-        return Finding("unknown", missing=(reason("not-stated", field="delivery.effort_hours"),))
-    return Finding("unknown", missing=(reason("not-testable"),))
+    found = [
+        one
+        for one in sorted(facts.differences, key=lambda item: item.index)
+        if one.kind in SUBSTANTIAL and (not scope or any(covers(one.jurisdictions, place) for place in scope))
+    ]
+    if not found:
+        return Finding("not-met", (facts.index,), notes=(reason("no-difference-stated"),))
+    told = tuple(reason("difference-stated", member=one.member, kind=one.kind, rule=one.rule) for one in found)
+    return Finding("met", tuple(one.index for one in found), told)
 
 
-def weeks_below(limit: Fraction) -> Test:
-    """It lasts less than so many weeks."""
-    path = "delivery.elapsed_weeks"
-
-    def test(facts: Facts, scope: Scope) -> Finding:
-        weeks = _quantity(facts, path)
-        if weeks is None:
-            return Finding("unknown", missing=(reason("not-stated", field=path),))
-        if weeks < limit:
-            return Finding("met", (facts.index,))
-        return Finding("not-met", (facts.index,), (_above(path, weeks, limit),))
-
-    return test
-
-
-def hours_between(least: Fraction, most: Fraction) -> Test:
-    """Its effort in hours lies between the two, both included."""
-    path = "delivery.effort_hours"
-
-    def test(facts: Facts, scope: Scope) -> Finding:
-        hours = _quantity(facts, path)
-        if hours is None:
-            return Finding("unknown", missing=(reason("not-stated", field=path),))
-        if hours < least:
-            below = reason("value-below", field=path, value=show_quantity(hours), limit=show_quantity(least))
-            return Finding("not-met", (facts.index,), (below,))
-        if hours > most:
-            return Finding("not-met", (facts.index,), (_above(path, hours, most),))
-        return Finding("met", (facts.index,))
-
-    return test
-
-
-def _above(path: str, value: Fraction, limit: Fraction) -> Reason:
-    return reason("value-above", field=path, value=show_quantity(value), limit=show_quantity(limit))
-
-
-def _day(value: object) -> dt.date:
-    return value if isinstance(value, dt.date) else dt.date.fromisoformat(str(value))
-
-
-def review_current(facts: Facts, scope: Scope) -> Finding:
-    """A next review is planned and not overdue."""
-    due = stated(facts, "quality.next_review")
-    if due is None:
-        return Finding("unknown", missing=(reason("not-stated", field="quality.next_review"),))
-    if _day(due) < facts.asked_on:
-        return Finding("not-met", (facts.index,), (reason("review-lapsed", due=_day(due)),))
-    return Finding("met", (facts.index,))
-
-
-def reviewed_within(months: int) -> Test:
-    """The last review is at most so many months before the date asked about."""
-
-    def test(facts: Facts, scope: Scope) -> Finding:
-        last = stated(facts, "quality.last_review")
-        if last is None:
-            return Finding("unknown", missing=(reason("not-stated", field="quality.last_review"),))
-        day = _day(last)
-        elapsed = (facts.asked_on.year - day.year) * 12 + facts.asked_on.month - day.month
-        if elapsed < months or (elapsed == months and facts.asked_on.day <= day.day):
-            return Finding("met", (facts.index,))
-        return Finding("not-met", (facts.index,), (reason("review-too-old", last=day, months=months),))
-
-    return test
-
-
-def not_testable(facts: Facts, scope: Scope) -> Finding:
+def not_recorded(facts: Facts, scope: Scope) -> Finding:
     """What the clause asks stands nowhere in the network's data: always unknown, so that nobody takes it for met."""
     return Finding("unknown", missing=(reason("not-testable"),))
 
 
-PLAIN: Final[dict[str, Test]] = {
-    "framework-recognised": framework_recognised,
-    "common-framework": common_framework,
-    "employers-involved": employers_involved,
-    "task-analysis": flag("assessment.task_analysis", examined=True),
-    "pass-standard": present("assessment.pass_standard", examined=True),
-    "assessor-qualified": flag("assessment.assessor_qualified", examined=True),
-    "identity-checked": flag("assessment.identity_checked", examined=True),
-    "records-kept": flag("assessment.records_kept", examined=True),
-    "appeal": flag("assessment.appeal", examined=True),
-    "accommodation": flag("assessment.accommodation", examined=True),
-    "direct-assessment": direct_assessment,
-    "issuing-body": issuing_body,
-    "competency-named": present("alignments", "outcomes"),
-    "outcomes-stated": present("outcomes"),
-    "assessed": present("assessment.methods"),
-    "evidence-visible": flag("assessment.evidence_visible_to_employers"),
-    "transcriptable": flag("transcriptable"),
-    "demand-confirmed": endorsed_as("demand-confirmed", by_demand=True),
-    "assessment-reflects-job": endorsed_as("assessment-reflects-job"),
-    "employment-relevant": endorsed_as(
-        "co-designed",
-        "advisory",
-        "demand-confirmed",
-        "assessment-reflects-job",
-        "sufficient-for-employment",
-        by_demand=True,
-    ),
-    "connects-or-stands-alone": connects_or_stands_alone,
-    "short": short,
-    "approval-body": present("quality.approval_body"),
-    "review-current": review_current,
-    "delivery-stated": present("delivery.modes"),
-    "time-stated": present("delivery.effort_hours", "delivery.elapsed_weeks"),
-    "cost-stated": present("cost.amount_cad"),
-    "not-testable": not_testable,
-}
-"""Tests without arguments, by name."""
-
-
-def _count(text: str) -> int:
-    value = parse_quantity(text)
-    if value.denominator != 1 or value < 1:
-        raise FormatError("fraction-malformed", "A whole number above zero is needed.")
-    return int(value)
-
-
-WITH_ARGUMENTS: Final[dict[str, tuple[int, Callable[..., Test]]]] = {
-    "weeks-below": (1, lambda limit: weeks_below(parse_quantity(limit))),
-    "effort-hours": (2, lambda least, most: hours_between(parse_quantity(least), parse_quantity(most))),
-    "reviewed-within-months": (1, lambda months: reviewed_within(_count(months))),
-}
-"""Tests with arguments: how many, and what makes the test from them."""
-
-
-def find_test(name: str) -> Test | None:
-    """The test of a clause, None where the name is unknown or its arguments do not fit."""
-    base, *arguments = name.split(":")
-    if not arguments:
-        return PLAIN.get(base)
-    count, make = WITH_ARGUMENTS.get(base, (0, None))
-    if make is None or len(arguments) != count:
+def review_age(facts: Facts) -> int | None:
+    """The smallest number of months within which the last review lies; None where it is not stated or lies ahead."""
+    last = stated(facts, "quality.last_review")
+    if last is None:
         return None
-    try:
-        return make(*arguments)
-    except FormatError:
+    day = as_day(last)
+    if day > facts.asked_on:
         return None
+    months = (facts.asked_on.year - day.year) * 12 + facts.asked_on.month - day.month
+    return months + 1 if facts.asked_on.day > day.day else months
+
+
+EVIDENCE: Final[dict[str, Test]] = {
+    "evidence.awarded_by_member": issuing_body,
+    "evidence.framework_recognised": framework_recognised,
+    "evidence.framework_published": framework_published,
+    "evidence.employers_involved": employers_involved,
+    "evidence.endorsed.co_designed": endorsed_as("co-designed"),
+    "evidence.endorsed.advisory": endorsed_as("advisory"),
+    "evidence.endorsed.demand_confirmed": endorsed_as("demand-confirmed"),
+    "evidence.endorsed.assessment_reflects_job": endorsed_as("assessment-reflects-job"),
+    "evidence.endorsed.sufficient_for_employment": endorsed_as("sufficient-for-employment"),
+    "evidence.demand_stated": demand_stated,
+    "evidence.assessment.task_analysis": examined("assessment.task_analysis"),
+    "evidence.assessment.pass_standard": examined("assessment.pass_standard"),
+    "evidence.assessment.assessor_qualified": examined("assessment.assessor_qualified"),
+    "evidence.assessment.identity_checked": examined("assessment.identity_checked"),
+    "evidence.assessment.records_kept": examined("assessment.records_kept"),
+    "evidence.assessment.appeal": examined("assessment.appeal"),
+    "evidence.assessment.accommodation": examined("assessment.accommodation"),
+    "evidence.relation_stated": relation_stated,
+    "evidence.substantial_difference_stated": substantial_difference,
+    "evidence.not_recorded": not_recorded,
+}
+"""The judged yes-or-no fields, by name."""

@@ -1,4 +1,4 @@
-"""What is known about one achievement when its portability is judged, and what a test of a clause finds.
+"""What is known about one achievement when its portability is judged, and what a clause of a pack finds.
 
 Facts come from log entries; each carries its index, so that every finding can name its evidence and be proved.
 """
@@ -97,13 +97,29 @@ class Recognition:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """A published refusal of the achievement with the difference that it states.
+
+    ``kind`` is the reason's code: ``level``, ``content``, ``hours``, ``assessment``, or another that is no difference
+    of the achievement; ``jurisdictions`` are the receiver's own, or those that the refusal states.
+    """
+
+    rule: str
+    member: str
+    kind: str
+    jurisdictions: tuple[str, ...]
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that the tests read.
+    """Everything that the fields of policy packs are read from.
 
     ``achievement`` is the data of its latest version, as in the event ``achievement-published``; ``index`` that
     entry's; ``awarding_kinds`` the member kinds of its awarding bodies, as the registry lists them (listed
     organisations have none); ``frameworks`` by id, those that the alignments name; ``recognitions`` are in force on
-    ``asked_on``.
+    ``asked_on``; ``differences`` are refusals in force on it; ``given`` are facts of one case that the question brings,
+    by name of field (numbers), which no log entry proves.
     """
 
     id: str
@@ -115,11 +131,13 @@ class Facts:
     demands: tuple[Demand, ...] = ()
     frameworks: Mapping[str, Framework] = field(default_factory=dict)
     recognitions: tuple[Recognition, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    given: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a test found: the outcome, the log indices that it rests on, and why it is not met or not known.
+    """What was found: the outcome, the log indices that it rests on, and why it is not met or not known.
 
     ``notes`` say how it was met where that is not plain from the evidence.
     """

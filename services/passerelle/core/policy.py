@@ -1,7 +1,9 @@
-"""Policy packs: versioned, effective-dated lists of clauses, each a named test that must or should be met.
+"""Policy packs: versioned, effective-dated lists of clauses, each a rule that must or should be met.
 
-A pack is data (``contracts/policies/*.yaml``, or the event ``policy-published``): policy is never code. The part of a
-clause's id before the first point names the criterion that it belongs to: ``assessment.appeal`` is of ``assessment``.
+A pack is data (``contracts/policies/*.yaml``, or the event ``policy-published``). Its rules are expressions of the
+Common Expression Language over fields that the pack declares with their types (:mod:`passerelle.core.policyfields`).
+The part of a clause's id before the first point names the criterion that it belongs to: ``assessment.appeal`` is of
+``assessment``.
 """
 
 from __future__ import annotations
@@ -12,18 +14,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from passerelle.core.clauses import Scope, Test, find_test
+from passerelle.core.clauses import SCOPED, Scope
 from passerelle.core.errors import FormatError, NotFound, PasserelleError
-from passerelle.core.facts import Facts, Finding, Outcome
+from passerelle.core.facts import NATIONAL, PROVINCES, Facts, Finding, Outcome
+from passerelle.core.policyfields import FIELDS, Readings
+from passerelle.core.policyrule import Rule, compile_rule
 from passerelle.core.sending import parse_date
 
 MAX_CLAUSES: Final = 100
+MAX_FIELDS: Final = 64
 LANGUAGES: Final = ("en", "fr")
 FORCES: Final = ("must", "should")
+ENGINE: Final = "cel"
+"""What a clause's ``test`` says: its rule is an expression of the Common Expression Language."""
 
 _PACK_KEYS: Final = frozenset({"policy", "version", "title", "source", "effective_from", "clauses"})
-_OPTIONAL: Final = frozenset({"effective_to", "pack_sha256"})
-_CLAUSE_KEYS: Final = frozenset({"id", "test", "force", "message"})
+_OPTIONAL: Final = frozenset({"effective_to", "pack_sha256", "fields", "jurisdictions", "sample"})
+_CLAUSE_KEYS: Final = frozenset({"id", "test", "rule", "force", "message"})
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
 
 
@@ -32,10 +39,9 @@ class Clause:
     """One clause: ``force`` is ``must`` or ``should``; ``message`` by language says what it asks."""
 
     id: str
-    test_name: str
+    rule: Rule
     force: str
     message: Mapping[str, str]
-    test: Test
 
     @property
     def criterion(self) -> str:
@@ -45,7 +51,11 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A policy pack; in force from ``effective_from`` to ``effective_to``, both included, None is open."""
+    """A policy pack; in force from ``effective_from`` to ``effective_to``, both included, None is open.
+
+    ``fields`` are those that its rules may read, name to type; ``jurisdictions`` (ISO 3166-2) where it is the rule of
+    the place, none: it is no place's; ``sample`` marks values that nobody has adopted.
+    """
 
     id: str
     version: int
@@ -54,6 +64,9 @@ class Pack:
     effective_from: dt.date
     effective_to: dt.date | None
     clauses: tuple[Clause, ...]
+    fields: Mapping[str, str]
+    jurisdictions: tuple[str, ...] = ()
+    sample: bool = False
 
     def in_force(self, day: dt.date) -> bool:
         """The pack holds on this day."""
@@ -69,8 +82,9 @@ def load_pack(data: object) -> Pack:
     """Read a pack from JSON or YAML values, in the shape of the event ``policy-published``.
 
     Strict: every member is known, texts stand in English and French, clause ids are used once, at least one clause is a
-    ``must``, and every test is one of the engine's. Raises :class:`FormatError` ``policy-invalid``; ``where`` names the
-    member, or the clause by its place and id.
+    ``must``, every field is one of the engine's with its type and is read by a rule, and every rule compiles. Raises
+    :class:`FormatError` ``policy-invalid``; ``where`` names the member, or the clause by its place and id with the line
+    and column of its rule.
     """
     if not isinstance(data, Mapping):
         raise _invalid("A pack is an object.", "")
@@ -90,15 +104,50 @@ def load_pack(data: object) -> Pack:
         end = _date(data["effective_to"], "effective_to")
         if end < start:
             raise _invalid("The end lies before the start.", "effective_to")
-    return Pack(data["policy"], version, _texts(data["title"], "title"), source, start, end, _clauses(data["clauses"]))
+    fields = _fields(data.get("fields"))
+    clauses = _clauses(data["clauses"], fields)
+    unread = sorted(set(fields) - {name for clause in clauses for name in clause.rule.fields})
+    if unread:
+        raise _invalid("No rule reads this field.", f"fields.{unread[0]}")
+    return Pack(
+        data["policy"], version, _texts(data["title"], "title"), source, start, end, clauses, fields,
+        _jurisdictions(data.get("jurisdictions")), _sample(data.get("sample")),
+    )  # fmt: skip
 
 
-def _clauses(data: object) -> tuple[Clause, ...]:
+def _fields(data: object) -> dict[str, str]:
+    if not isinstance(data, Mapping) or not 1 <= len(data) <= MAX_FIELDS:
+        raise _invalid(f"The fields are an object of 1 to {MAX_FIELDS} names with their types.", "fields")
+    for name, kind in data.items():
+        known = FIELDS.get(name) if isinstance(name, str) else None
+        if known is None:
+            raise _invalid("There is no such field; docs/policy.md lists them.", f"fields.{str(name)[:80]}")
+        if kind != known.type:
+            raise _invalid(f"The type of this field is {known.type}.", f"fields.{name}")
+    return {str(name): str(kind) for name, kind in data.items()}
+
+
+def _jurisdictions(data: object) -> tuple[str, ...]:
+    if data is None:
+        return ()
+    known = isinstance(data, list | tuple) and all(place in PROVINCES or place == NATIONAL for place in data)
+    if not isinstance(data, list | tuple) or not known:
+        raise _invalid("The jurisdictions are codes of provinces and territories, or CA.", "jurisdictions")
+    return tuple(data)
+
+
+def _sample(data: object) -> bool:
+    if data is not None and not isinstance(data, bool):
+        raise _invalid("Sample is true or false.", "sample")
+    return bool(data)
+
+
+def _clauses(data: object, fields: Mapping[str, str]) -> tuple[Clause, ...]:
     if not isinstance(data, list | tuple) or not 1 <= len(data) <= MAX_CLAUSES:
         raise _invalid(f"The clauses are a list of 1 to {MAX_CLAUSES}.", "clauses")
     clauses: dict[str, Clause] = {}
     for place, row in enumerate(data):
-        clause = _clause(row, place)
+        clause = _clause(row, place, fields)
         if clause.id in clauses:
             raise _invalid("The id is used by an earlier clause.", f"clauses[{place}] ({clause.id})")
         clauses[clause.id] = clause
@@ -107,19 +156,25 @@ def _clauses(data: object) -> tuple[Clause, ...]:
     return tuple(clauses.values())
 
 
-def _clause(row: object, place: int) -> Clause:
+def _clause(row: object, place: int, fields: Mapping[str, str]) -> Clause:
     where = f"clauses[{place}]"
     if not isinstance(row, Mapping) or row.keys() != _CLAUSE_KEYS:
-        raise _invalid("A clause has the members id, test, force and message.", where)
+        raise _invalid("A clause has the members id, test, rule, force and message.", where)
     if not isinstance(row["id"], str) or _ID.fullmatch(row["id"]) is None:
         raise _invalid("The id is lower-case letters, digits, points and hyphens.", where)
     where = f"{where} ({row['id']})"
     if row["force"] not in FORCES:
         raise _invalid("The force is must or should.", where)
-    test = find_test(row["test"]) if isinstance(row["test"], str) else None
-    if test is None:
-        raise _invalid("The engine has no such test, or its arguments do not fit.", where)
-    return Clause(row["id"], row["test"], row["force"], _texts(row["message"], where), test)
+    if row["test"] != ENGINE:
+        raise _invalid(f"The test is {ENGINE}, and the rule stands in the member rule.", where)
+    if not isinstance(row["rule"], str):
+        raise _invalid("The rule is a text.", where)
+    message = _texts(row["message"], where)
+    try:
+        rule = compile_rule(row["rule"], fields)
+    except FormatError as error:
+        raise FormatError(error.code, error.what, where=f"{where}, {error.where}", fix=error.fix) from None
+    return Clause(row["id"], rule, row["force"], message)
 
 
 def _texts(data: object, where: str) -> dict[str, str]:
@@ -150,7 +205,7 @@ def choose_pack(packs: Iterable[Pack], policy: str, day: dt.date) -> Pack:
 
 @dataclass(frozen=True, slots=True)
 class ClauseResult:
-    """What the test of a clause found."""
+    """What the rule of a clause found."""
 
     clause: Clause
     finding: Finding
@@ -165,9 +220,20 @@ class PackResult:
     clauses: tuple[ClauseResult, ...]
 
 
-def evaluate_pack(pack: Pack, facts: Facts, scope: Scope = ()) -> PackResult:
-    """Run every clause; ``scope`` as in :mod:`passerelle.core.clauses`."""
-    results = tuple(ClauseResult(clause, clause.test(facts, scope)) for clause in pack.clauses)
+def evaluate_pack(pack: Pack, facts: Facts, scope: Scope = (), *, elsewhere: PackResult | None = None) -> PackResult:
+    """Judge every clause; ``scope`` as in :mod:`passerelle.core.clauses`.
+
+    ``elsewhere`` is the result of the same pack and facts for another scope: what does not depend on the scope is taken
+    from it.
+    """
+    readings = Readings(facts, scope)
+    known = {one.clause.id: one for one in elsewhere.clauses} if elsewhere is not None else {}
+    results = tuple(
+        known[clause.id]
+        if clause.id in known and SCOPED.isdisjoint(clause.rule.fields)
+        else ClauseResult(clause, clause.rule.judge(readings))
+        for clause in pack.clauses
+    )
     return PackResult(pack, outcome_of(results), results)
 
 

@@ -157,7 +157,7 @@ def assess(facts: Facts, pack: Pack, jurisdictions: tuple[str, ...] = PROVINCES)
         criteria=criteria,
         grounds=grounds,
         involvement=tuple(endorsements_in_force(facts)[0]),
-        provinces=tuple(_province(facts, pack, place, by_law) for place in dict.fromkeys(jurisdictions)),
+        provinces=tuple(_province(facts, national, place, by_law) for place in dict.fromkeys(jurisdictions)),
         missing=_gaps(national.clauses),
     )
 
@@ -191,8 +191,8 @@ def _grounds(facts: Facts) -> tuple[Ground, ...]:
     return (Ground("law", False, reason("law-claim-unsupported"), (facts.index,)),)
 
 
-def _province(facts: Facts, pack: Pack, place: str, by_law: bool) -> Province:
-    local = evaluate_pack(pack, facts, (place,))
+def _province(facts: Facts, national: PackResult, place: str, by_law: bool) -> Province:
+    local = evaluate_pack(national.pack, facts, (place,), elsewhere=national)
     criteria = _criteria(local)
     # The law of the agreement binds provinces and territories, not other countries.
     lawful = by_law and place in PROVINCES

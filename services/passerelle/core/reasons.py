@@ -48,6 +48,9 @@ never-evaluated | No receiving institution named has evaluated {achievement}. | 
 use-condition | To use the credit as {use}, the minimum grade is {minimum} ({scheme}): {outcome}. | Pour utiliser les crédits à titre de {use}, la note minimale est {minimum} ({scheme}) : {outcome}.
 excluded-with | No credit together with {achievement}, which is also held. | Aucun crédit avec {achievement}, qui est aussi détenu.
 used-by-other-line | {rule} counts {achievement} once; another line is used. | {rule} ne compte {achievement} qu'une fois; une autre ligne sert.
+gives-way | {rule} would also match, but {others} already count what it needs; each line and each receiving course counts once. | {rule} conviendrait aussi, mais {others} comptent déjà ce qu'il lui faut; chaque ligne et chaque cours d'accueil ne compte qu'une fois.
+more-may-be-possible | Not every combination was tried: more credit may be possible. | Toutes les combinaisons n'ont pas été essayées : plus de crédits sont peut-être possibles.
+not-more-than | No combination gives more than {most} {system}. | Aucune combinaison ne donne plus de {most} {system}.
 subject-to-admission | Credit is subject to admission. | Les crédits sont accordés sous réserve de l'admission.
 # Portability and policy packs
 not-stated | The achievement does not state {field}. | La réalisation n'indique pas {field}.
@@ -66,6 +69,16 @@ review-lapsed | The review due on {due} is overdue. | La révision prévue le {d
 review-too-old | The last review, {last}, is more than {months} months ago. | La dernière révision, {last}, date de plus de {months} mois.
 value-below | {field} is {value}, below {limit}. | {field} vaut {value}, moins que {limit}.
 value-above | {field} is {value}; the limit is {limit}. | {field} vaut {value}; la limite est {limit}.
+value-differs | {field} is {value}; {limit} is asked. | {field} vaut {value}; {limit} est demandé.
+rule-not-met | What is stated does not meet: {rule}. | Ce qui est indiqué ne satisfait pas : {rule}.
+rule-undecided | The rule has no answer on what is stated: {rule}. | La règle reste sans réponse d'après ce qui est indiqué : {rule}.
+not-given | The question does not give {field}. | La question ne donne pas {field}.
+no-difference-stated | Nobody has stated a substantial difference. | Personne n'a énoncé de différence substantielle.
+difference-stated | {member} states a substantial difference: {kind} ({rule}). | {member} énonce une différence substantielle : {kind} ({rule}).
+pack-built-in | {pack} is the service's own copy: the operator has published none that is in force. | {pack} est la copie du service : l'opérateur n'en a publié aucune qui soit en vigueur.
+pack-sample | The values of {pack} are samples: nobody has adopted them. | Les valeurs de {pack} sont des exemples : personne ne les a adoptées.
+pack-unusable | {pack} as published in entry {index} cannot be used ({where}); the last good version stays. | {pack}, publié à l'inscription {index}, est inutilisable ({where}); la dernière bonne version demeure.
+level-reference-unknown | Nobody has published which level stands beside {framework} {level}: unknown, not unequal. | Personne n'a publié quel niveau correspond à {framework} {level} : inconnu, non inégal.
 not-testable | What the clause asks is not stated in the network's data. | Ce que la clause demande ne figure pas dans les données du réseau.
 law-red-seal | Accepted by law in every province and territory: Red Seal (Canadian Free Trade Agreement, chapter 7). | Accepté de droit dans toutes les provinces et tous les territoires : Sceau rouge (Accord de libre-échange canadien, chapitre 7).
 law-claim-unsupported | Red Seal is claimed, but no apprenticeship authority awards it. | Le Sceau rouge est invoqué, mais aucune autorité d'apprentissage ne décerne le titre.

@@ -10,6 +10,7 @@ import orjson
 
 from passerelle.core.catalogue import BY_NAME, EVENT_TYPES, EventType
 from passerelle.core.errors import FormatError, PasserelleError, Refused
+from passerelle.core.policy import load_pack
 from passerelle.events.codec import check_data
 from passerelle.node.csv_cells import nearest
 from passerelle.node.needs import creates
@@ -68,6 +69,9 @@ def compose(found: EventType, value: Any, *, subject: str | None, member: str, i
     if not isinstance(data, Mapping):
         raise FormatError("schema-invalid", "the data is not a JSON object", where="data")
     check_data(found, data)
+    if found.name == "reference.policy-published":
+        # A pack that cannot be used never leaves the node: the last good one stays in force.
+        load_pack(data)
     return NewEvent(found, _subject(found, data, subject, member, ids), data)
 
 

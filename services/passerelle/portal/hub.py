@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+from prometheus_client import Gauge
+
 from passerelle.core.errors import PasserelleError
 from passerelle.portal.ports import FeedItem
 from passerelle.portal.record import encode_json
@@ -21,6 +23,8 @@ from passerelle.portal.record import encode_json
 MAX_BYTES: Final = 32 * 1024 * 1024
 """Bodies and entries in the ring, in bytes, whatever their number."""
 PAGE: Final = 200
+CLIENTS: Final = Gauge("passerelle_portal_feed_clients", "Clients of the live feed now.")
+RING: Final = Gauge("passerelle_portal_ring_bytes", "What the ring of the live feed may hold in memory.")
 
 
 @dataclass(slots=True)
@@ -85,12 +89,18 @@ class Hub:
             self._next = item.index + 1
             while len(self._ring) > self._capacity or (self._bytes > MAX_BYTES and len(self._ring) > 1):
                 self._bytes -= self._ring.popleft().size
+        RING.set(self._bytes)
         self._notify()
 
     def close(self) -> None:
         """End every client's stream; it is told where to resume."""
         self.closed = True
         self._notify()
+
+    def shed(self) -> None:
+        """Give the ring up: clients that are behind are told where to resume, and then read from the database."""
+        self._ring.clear()
+        self._bytes = 0
 
     def _notify(self) -> None:
         waiting, self._wake = self._wake, asyncio.Event()
@@ -119,10 +129,12 @@ class Hub:
         """Count a client while it is connected. Raises as :meth:`check_room`."""
         self.check_room()
         self.clients += 1
+        CLIENTS.set(self.clients)
         try:
             yield
         finally:
             self.clients -= 1
+            CLIENTS.set(self.clients)
 
 
 Read = Callable[[int, int], Awaitable[Sequence[FeedItem]]]

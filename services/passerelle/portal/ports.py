@@ -78,6 +78,9 @@ class Questions(Protocol):
     async def assess(self, achievement: str) -> portability_pb2.AssessResponse:
         """Whether it is portable across provinces, with evidence."""
 
+    async def profile(self, achievement: str) -> portability_pb2.ProfileResponse:
+        """What the definitions in force ask of it, clause by clause."""
+
     async def head(self) -> ledger_pb2.GetHeadResponse:
         """The head of the log and its latest checkpoint."""
 

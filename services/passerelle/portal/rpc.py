@@ -56,6 +56,11 @@ class QueryClient:
         request = portability_pb2.AssessRequest(achievement=achievement)
         return await self._ask(self._portability.Assess(request, timeout=self._timeout))
 
+    async def profile(self, achievement: str) -> portability_pb2.ProfileResponse:
+        """What the definitions in force ask of it."""
+        request = portability_pb2.ProfileRequest(achievement=achievement)
+        return await self._ask(self._portability.Profile(request, timeout=self._timeout))
+
     async def head(self) -> ledger_pb2.GetHeadResponse:
         """The head of the log and its latest checkpoint."""
         return await self._ask(self._ledger.GetHead(ledger_pb2.GetHeadRequest(), timeout=self._timeout))

@@ -21,12 +21,12 @@ from passerelle.portal.status import Status
 from passerelle.portal.stream import KafkaFeed
 from passerelle.portal.trust import Trust, Witness
 from passerelle.runtime.clock import Clock
-from passerelle.runtime.postgres import connect, migrate
+from passerelle.runtime.memory import MemoryGuard
+from passerelle.runtime.postgres import close_pool, connect, migrate
 from passerelle.runtime.process import run_together
 from passerelle.runtime.telemetry import health_app, serve_http
 
 MIGRATIONS = "passerelle.portal.migrations"
-START_PATIENCE_S = 30.0
 
 
 class PortalService:
@@ -47,8 +47,8 @@ class PortalService:
         """Open database, channel and pages. The pages answer before the feed is read: they say what they lack."""
         config = self._config
         root_key = config.root_public_key()
-        pool = await connect(config.database, name="passerelle-portal", retry_for=START_PATIENCE_S)
-        self._stack.push_async_callback(pool.close)
+        pool = await connect(config.database, name="passerelle-portal", retry_for=config.start_patience_s)
+        self._stack.push_async_callback(close_pool, pool)
         await migrate(pool, MIGRATIONS)
         reader, writer = Reader(pool), Writer(pool)
         questions = QueryClient(config.query, config.call_timeout_s)
@@ -83,7 +83,22 @@ class PortalService:
         follower, witness = self._follower, self._witness
         assert follower is not None
         assert witness is not None
-        await run_together(stop, lambda: follower.run(stop), lambda: witness.run(stop))
+        guard = MemoryGuard(self._config.memory_max_mb, self.hub.shed)
+        try:
+            await run_together(
+                stop,
+                lambda: follower.run(stop),
+                lambda: witness.run(stop),
+                lambda: guard.run(stop),
+                lambda: self._end(stop),
+            )
+        finally:
+            self.hub.close()
+
+    async def _end(self, stop: asyncio.Event) -> None:
+        """At the stop the streams end with a resume hint, while the follower stores what it has in hand."""
+        await stop.wait()
+        self.hub.close()
 
     async def close(self) -> None:
         """End the streams, the pages, the channel, the database."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,12 +12,10 @@ from passerelle.core.errors import Fatal, Unavailable
 from passerelle.events.topics import FEED
 from passerelle.portal.ports import Raw
 from passerelle.runtime.config import KafkaConfig
-from passerelle.runtime.kafka import start_consumer, stop_consumer, unreachable
+from passerelle.runtime.kafka import ReaderWatch, start_consumer, stop_consumer, unreachable
 
 POLL_MS: Final = 500
 MAX_RECORDS: Final = 500
-STALLED_S: Final = 30.0
-"""A consumer that is silent for so long while the topic has more is replaced: aiokafka's can stop without an error."""
 
 
 class KafkaFeed:
@@ -28,8 +25,8 @@ class KafkaFeed:
         self._config = config
         self._partition = TopicPartition(topic, 0)
         self._consumer: AIOKafkaConsumer | None = None
-        self._quiet_since = 0.0
         self._offset = 0
+        self._watch = ReaderWatch("feed", config)
 
     async def open(self, offset: int) -> None:
         """Read from this offset on, with a fresh connection. Raises Unavailable, ``topic-missing`` among others."""
@@ -48,7 +45,7 @@ class KafkaFeed:
         if self._partition.topic not in known:
             raise Unavailable("topic-missing", "the feed topic does not exist yet", where=self._partition.topic)
         self._offset = offset
-        self._quiet_since = asyncio.get_running_loop().time()
+        self._watch.rest()
 
     async def poll(self) -> Sequence[Raw]:
         """The next records, at most :data:`MAX_RECORDS`. Raises Unavailable; Fatal ``offset-out-of-range``."""
@@ -57,8 +54,8 @@ class KafkaFeed:
         try:
             found = await self._consumer.getmany(self._partition, timeout_ms=POLL_MS, max_records=MAX_RECORDS)
             records = found.get(self._partition, [])
-            if not records:
-                await self._check_stalled()
+            if not records and self._watch.due():
+                await self._check_stalled(self._consumer)
         except OffsetOutOfRangeError:
             raise Fatal(
                 "offset-out-of-range",
@@ -69,20 +66,13 @@ class KafkaFeed:
         except (KafkaError, OSError, TimeoutError) as error:
             raise unreachable(self._config, error) from None
         if records:
-            self._quiet_since = asyncio.get_running_loop().time()
             self._offset = records[-1].offset + 1
         return [Raw(record.offset, list(record.headers), record.value or b"") for record in records]
 
-    async def _check_stalled(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._consumer is None or loop.time() - self._quiet_since < STALLED_S:
-            return
-        self._quiet_since = loop.time()
-        ends = await self._consumer.end_offsets([self._partition])
-        if ends[self._partition] > self._offset:
-            raise Unavailable(
-                "broker-unavailable", "the consumer is silent while the topic has more", where=self._partition.topic
-            )
+    async def _check_stalled(self, consumer: AIOKafkaConsumer) -> None:
+        still = await self._watch.still(consumer, {self._partition: self._offset})
+        if still:
+            raise self._watch.stalled(still)
 
     async def close(self) -> None:
         """Leave the broker; may be called twice."""

@@ -193,6 +193,7 @@ class Portability:
     missing: list[dict[str, str]]
     pack: str
     pack_version: int
+    notes: list[dict[str, str]]
     position: dict[str, int]
 
 
@@ -234,8 +235,36 @@ def portability(answer: portability_pb2.AssessResponse, catalogue: Catalogue) ->
         missing=[sentence(reason, language) for reason in answer.missing],
         pack=answer.pack,
         pack_version=answer.pack_version,
+        notes=[sentence(reason, language) for reason in answer.pack_used.notes],
         position=position(answer.position),
     )
+
+
+def packs(found: Iterable[portability_pb2.PackFinding], catalogue: Catalogue) -> list[dict[str, Any]]:
+    """What each definition asks of an achievement, and what is met of it."""
+    return [
+        {
+            "id": item.pack.id,
+            "version": item.pack.version,
+            "title": catalogue.pick(dict(item.pack.title), item.pack.id),
+            "source": item.pack.source,
+            "finding": word(FINDINGS, item.finding),
+            "clauses": [
+                {
+                    "id": clause.id,
+                    "force": clause.force,
+                    "finding": word(FINDINGS, clause.finding),
+                    "message": catalogue.pick(dict(clause.message), clause.id),
+                    "reasons": [sentence(reason, catalogue.language) for reason in clause.reasons],
+                    "evidence": evidence(clause.evidence),
+                }
+                for clause in item.clauses
+            ],
+            "notes": [sentence(reason, catalogue.language) for reason in item.pack.used.notes],
+            "published": evidence([item.pack.used.evidence]) if item.pack.used.HasField("evidence") else [],
+        }
+        for item in found
+    ]
 
 
 def _recogniser(by: portability_pb2.Recogniser, catalogue: Catalogue) -> dict[str, Any]:

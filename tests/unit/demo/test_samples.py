@@ -16,7 +16,8 @@ from passerelle.core.decide.recognitions import outcome_achievements
 from passerelle.demo.plan import OPERATOR, SCENARIOS, load_expected, load_members, samples_folder
 from passerelle.events.member import AdmittedData
 from passerelle.node.csv_rows import Row
-from passerelle.node.importer import _open_table
+from passerelle.node.formats.opening import Options, open_file
+from passerelle.node.importer import open_table
 from passerelle.node.plan import Desk, Known, NewEvent, Planned
 from passerelle.node.planner import plan
 from passerelle.node.records import RecordKeys
@@ -33,8 +34,8 @@ def planned(member: str, files: tuple[Path, ...]) -> Iterator[tuple[Path, Planne
     """Every row of a member's files as its node would plan it; a row that it would refuse fails the test."""
     known, keys, ids = Known(), RecordKeys(bytes(32)), SystemIds(SystemClock())
     for path in files:
-        with path.open("rb") as stream:
-            table = _open_table(stream, None, member)
+        for section in open_file(path, home=member, options=Options()).sections:
+            table = open_table(section, member)
             desk = Desk(table.form, member, keys, ids, known)
             for raw in table.rows:
                 row = table.parser.parse(raw)

@@ -106,3 +106,20 @@ def test_portability_is_told_from_west_to_east_with_its_evidence() -> None:
     assert shown.criteria[0]["message"] == "Référentiel"
     assert shown.criteria[0]["finding"] == "met"
     assert shown.criteria[0]["evidence"][0]["index"] == 4
+
+
+def test_definitions_are_told_clause_by_clause_in_the_pages_language() -> None:
+    clause = portability_pb2.ClauseFinding(
+        id="short",
+        force="must",
+        finding=portability_pb2.FINDING_NOT_MET,
+        message={"en": "It is short.", "fr": "Elle est courte."},
+        reasons=[common_pb2.Reason(code="value-above", en="Too long.", fr="Trop longue.")],
+    )
+    used = portability_pb2.PackUsed(origin="ledger", evidence=common_pb2.Evidence(index=9, type="t", member="operator"))
+    pack = portability_pb2.Pack(id="heqco", version=2, title={"en": "HEQCO", "fr": "COQES"}, source="S", used=used)
+    found = portability_pb2.PackFinding(pack=pack, finding=portability_pb2.FINDING_NOT_MET, clauses=[clause])
+    (shown,) = views.packs([found], CATALOGUES["fr"])
+    assert (shown["title"], shown["finding"], shown["published"][0]["index"]) == ("COQES", "not-met", 9)
+    assert shown["clauses"][0]["message"] == "Elle est courte."
+    assert shown["clauses"][0]["reasons"][0]["text"] == "Trop longue."

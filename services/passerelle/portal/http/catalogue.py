@@ -65,9 +65,10 @@ async def achievement(site: Site, request: Request) -> Response:
     row = await site.reader.achievement(identifier)
     if row is None:
         raise NotFound("not-found", "There is no achievement with this id.", where="achievement")
-    found, assessed, remarks = await asyncio.gather(
+    found, assessed, profiled, remarks = await asyncio.gather(
         attempt(site.questions.find(identifier, "", "")),
         attempt(site.questions.assess(identifier)),
+        attempt(site.questions.profile(identifier)),
         site.reader.remarks(identifier),
     )
     answers = views.answers(found[0].answers, page.catalogue) if found[0] else []
@@ -94,6 +95,8 @@ async def achievement(site: Site, request: Request) -> Response:
         answers_problem=found[1],
         portability=portability,
         portability_problem=assessed[1],
+        packs=views.packs(profiled[0].packs, page.catalogue) if profiled[0] else [],
+        packs_problem=profiled[1],
     )
 
 

@@ -24,6 +24,7 @@ from passerelle.portal.ports import (
 )
 from passerelle.portal.postgres import catalogue
 from passerelle.portal.postgres.guard import guarded
+from passerelle.runtime.postgres import borrowed
 
 MAX_ITEMS: Final = 500
 _FEED: Final = (
@@ -59,7 +60,8 @@ class Reader:
 
     async def _fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         with guarded():
-            rows: list[asyncpg.Record] = await self._pool.fetch(sql, *arguments)
+            async with borrowed(self._pool) as connection:
+                rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
         return rows
 
     async def head(self) -> int:

@@ -14,6 +14,7 @@ from passerelle.core.merkle import HASH_SIZE
 from passerelle.portal.facts import AchievementFact, Fact, FrameworkFact, MemberFact, OrganisationFact, RemarkFact
 from passerelle.portal.ports import CheckpointRow, FeedItem, Position
 from passerelle.portal.postgres.guard import guarded
+from passerelle.runtime.postgres import borrowed, transaction
 
 HOUR_MS: Final = 3_600_000
 Connection = asyncpg.Connection | PoolConnectionProxy
@@ -88,7 +89,8 @@ class Writer:
     async def position(self) -> Position:
         """Where the portal stands. Raises Unavailable."""
         with guarded():
-            row = await self._pool.fetchrow("SELECT next_index, next_offset, frontier FROM progress")
+            async with borrowed(self._pool) as connection:
+                row = await connection.fetchrow("SELECT next_index, next_offset, frontier FROM progress")
         if row is None:
             raise Fatal("database-schema", "the portal's position row is gone", where="progress")
         hashes = row["frontier"]
@@ -101,7 +103,7 @@ class Writer:
         Raises Conflict ``head-moved`` where another process moved the position, Unavailable otherwise.
         """
         with guarded():
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with borrowed(self._pool) as connection, transaction(connection):
                 moved = await connection.execute(
                     _MOVE,
                     before.next_index,
@@ -121,7 +123,7 @@ class Writer:
     async def save_checkpoint(self, row: CheckpointRow) -> None:
         """Keep what a comparison with a checkpoint gave; one that disagreed once stays so. Raises Unavailable."""
         with guarded():
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with borrowed(self._pool) as connection, transaction(connection):
                 await connection.execute(_CHECKPOINT, row.size, row.root, row.note, row.checked_at, row.agrees)
                 await connection.execute(_FORGET, row.size)
 

@@ -31,23 +31,32 @@ FINDING_NOT_MET: Finding
 FINDING_UNKNOWN: Finding
 
 class AssessRequest(_message.Message):
-    __slots__ = ("achievement", "pack", "asked_on", "jurisdictions", "known_at", "min_position")
+    __slots__ = ("achievement", "pack", "asked_on", "jurisdictions", "known_at", "min_position", "given")
+    class GivenEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     PACK_FIELD_NUMBER: _ClassVar[int]
     ASKED_ON_FIELD_NUMBER: _ClassVar[int]
     JURISDICTIONS_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    GIVEN_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     pack: str
     asked_on: str
     jurisdictions: _containers.RepeatedScalarFieldContainer[str]
     known_at: _common_pb2.KnownAt
     min_position: int
-    def __init__(self, achievement: _Optional[str] = ..., pack: _Optional[str] = ..., asked_on: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+    given: _containers.ScalarMap[str, float]
+    def __init__(self, achievement: _Optional[str] = ..., pack: _Optional[str] = ..., asked_on: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., given: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class AssessResponse(_message.Message):
-    __slots__ = ("achievement", "title", "verdict", "criteria", "jurisdictions", "grounds_in_law", "missing", "pack", "pack_version", "position")
+    __slots__ = ("achievement", "title", "verdict", "criteria", "jurisdictions", "grounds_in_law", "missing", "pack", "pack_version", "position", "pack_used", "clauses")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +67,8 @@ class AssessResponse(_message.Message):
     PACK_FIELD_NUMBER: _ClassVar[int]
     PACK_VERSION_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    PACK_USED_FIELD_NUMBER: _ClassVar[int]
+    CLAUSES_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     title: str
     verdict: PortabilityVerdict
@@ -68,7 +79,77 @@ class AssessResponse(_message.Message):
     pack: str
     pack_version: int
     position: _common_pb2.Position
-    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., verdict: _Optional[_Union[PortabilityVerdict, str]] = ..., criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., jurisdictions: _Optional[_Iterable[_Union[JurisdictionVerdict, _Mapping]]] = ..., grounds_in_law: _Optional[_Iterable[_Union[Ground, _Mapping]]] = ..., missing: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., pack: _Optional[str] = ..., pack_version: _Optional[int] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    pack_used: PackUsed
+    clauses: _containers.RepeatedCompositeFieldContainer[ClauseFinding]
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., verdict: _Optional[_Union[PortabilityVerdict, str]] = ..., criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., jurisdictions: _Optional[_Iterable[_Union[JurisdictionVerdict, _Mapping]]] = ..., grounds_in_law: _Optional[_Iterable[_Union[Ground, _Mapping]]] = ..., missing: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., pack: _Optional[str] = ..., pack_version: _Optional[int] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., pack_used: _Optional[_Union[PackUsed, _Mapping]] = ..., clauses: _Optional[_Iterable[_Union[ClauseFinding, _Mapping]]] = ...) -> None: ...
+
+class PackUsed(_message.Message):
+    __slots__ = ("origin", "evidence", "notes")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    origin: str
+    evidence: _common_pb2.Evidence
+    notes: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+    def __init__(self, origin: _Optional[str] = ..., evidence: _Optional[_Union[_common_pb2.Evidence, _Mapping]] = ..., notes: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ...) -> None: ...
+
+class ClauseFinding(_message.Message):
+    __slots__ = ("id", "force", "finding", "message", "rule", "reasons", "evidence", "explained")
+    class MessageEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    FINDING_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    EXPLAINED_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    force: str
+    finding: Finding
+    message: _containers.ScalarMap[str, str]
+    rule: str
+    reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+    evidence: _containers.RepeatedCompositeFieldContainer[_common_pb2.Evidence]
+    explained: RulePart
+    def __init__(self, id: _Optional[str] = ..., force: _Optional[str] = ..., finding: _Optional[_Union[Finding, str]] = ..., message: _Optional[_Mapping[str, str]] = ..., rule: _Optional[str] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[_common_pb2.Evidence, _Mapping]]] = ..., explained: _Optional[_Union[RulePart, _Mapping]] = ...) -> None: ...
+
+class RulePart(_message.Message):
+    __slots__ = ("text", "finding", "fields", "parts")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    FINDING_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    finding: Finding
+    fields: _containers.RepeatedCompositeFieldContainer[FieldRead]
+    parts: _containers.RepeatedCompositeFieldContainer[RulePart]
+    def __init__(self, text: _Optional[str] = ..., finding: _Optional[_Union[Finding, str]] = ..., fields: _Optional[_Iterable[_Union[FieldRead, _Mapping]]] = ..., parts: _Optional[_Iterable[_Union[RulePart, _Mapping]]] = ...) -> None: ...
+
+class FieldRead(_message.Message):
+    __slots__ = ("name", "value", "absent", "says")
+    class SaysEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    ABSENT_FIELD_NUMBER: _ClassVar[int]
+    SAYS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    absent: bool
+    says: _containers.ScalarMap[str, str]
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., absent: _Optional[bool] = ..., says: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Criterion(_message.Message):
     __slots__ = ("id", "force", "finding", "reasons", "evidence", "message")
@@ -94,14 +175,16 @@ class Criterion(_message.Message):
     def __init__(self, id: _Optional[str] = ..., force: _Optional[str] = ..., finding: _Optional[_Union[Finding, str]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[_common_pb2.Evidence, _Mapping]]] = ..., message: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class JurisdictionVerdict(_message.Message):
-    __slots__ = ("jurisdiction", "verdict", "recognised_by")
+    __slots__ = ("jurisdiction", "verdict", "recognised_by", "missing")
     JURISDICTION_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     RECOGNISED_BY_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
     jurisdiction: str
     verdict: PortabilityVerdict
     recognised_by: _containers.RepeatedCompositeFieldContainer[Recogniser]
-    def __init__(self, jurisdiction: _Optional[str] = ..., verdict: _Optional[_Union[PortabilityVerdict, str]] = ..., recognised_by: _Optional[_Iterable[_Union[Recogniser, _Mapping]]] = ...) -> None: ...
+    missing: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+    def __init__(self, jurisdiction: _Optional[str] = ..., verdict: _Optional[_Union[PortabilityVerdict, str]] = ..., recognised_by: _Optional[_Iterable[_Union[Recogniser, _Mapping]]] = ..., missing: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ...) -> None: ...
 
 class Recogniser(_message.Message):
     __slots__ = ("member", "names", "kind", "ground", "subject", "index")
@@ -144,17 +227,25 @@ class Ground(_message.Message):
     def __init__(self, code: _Optional[str] = ..., message: _Optional[_Mapping[str, str]] = ..., evidence: _Optional[_Iterable[_Union[_common_pb2.Evidence, _Mapping]]] = ...) -> None: ...
 
 class ListPacksRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("known_at", "min_position", "asked_on")
+    KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    ASKED_ON_FIELD_NUMBER: _ClassVar[int]
+    known_at: _common_pb2.KnownAt
+    min_position: int
+    asked_on: str
+    def __init__(self, known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., asked_on: _Optional[str] = ...) -> None: ...
 
 class ListPacksResponse(_message.Message):
-    __slots__ = ("packs",)
+    __slots__ = ("packs", "position")
     PACKS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     packs: _containers.RepeatedCompositeFieldContainer[Pack]
-    def __init__(self, packs: _Optional[_Iterable[_Union[Pack, _Mapping]]] = ...) -> None: ...
+    position: _common_pb2.Position
+    def __init__(self, packs: _Optional[_Iterable[_Union[Pack, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
 
 class Pack(_message.Message):
-    __slots__ = ("id", "version", "title", "source")
+    __slots__ = ("id", "version", "title", "source", "effective_from", "effective_to", "jurisdictions", "sample", "used")
     class TitleEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -166,8 +257,177 @@ class Pack(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_FROM_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_TO_FIELD_NUMBER: _ClassVar[int]
+    JURISDICTIONS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
     id: str
     version: int
     title: _containers.ScalarMap[str, str]
     source: str
-    def __init__(self, id: _Optional[str] = ..., version: _Optional[int] = ..., title: _Optional[_Mapping[str, str]] = ..., source: _Optional[str] = ...) -> None: ...
+    effective_from: str
+    effective_to: str
+    jurisdictions: _containers.RepeatedScalarFieldContainer[str]
+    sample: bool
+    used: PackUsed
+    def __init__(self, id: _Optional[str] = ..., version: _Optional[int] = ..., title: _Optional[_Mapping[str, str]] = ..., source: _Optional[str] = ..., effective_from: _Optional[str] = ..., effective_to: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ..., sample: _Optional[bool] = ..., used: _Optional[_Union[PackUsed, _Mapping]] = ...) -> None: ...
+
+class ProfileRequest(_message.Message):
+    __slots__ = ("achievement", "packs", "asked_on", "known_at", "min_position")
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    PACKS_FIELD_NUMBER: _ClassVar[int]
+    ASKED_ON_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    achievement: str
+    packs: _containers.RepeatedScalarFieldContainer[str]
+    asked_on: str
+    known_at: _common_pb2.KnownAt
+    min_position: int
+    def __init__(self, achievement: _Optional[str] = ..., packs: _Optional[_Iterable[str]] = ..., asked_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+
+class ProfileResponse(_message.Message):
+    __slots__ = ("achievement", "title", "packs", "position")
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    PACKS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    achievement: str
+    title: str
+    packs: _containers.RepeatedCompositeFieldContainer[PackFinding]
+    position: _common_pb2.Position
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., packs: _Optional[_Iterable[_Union[PackFinding, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class PackFinding(_message.Message):
+    __slots__ = ("pack", "finding", "clauses")
+    PACK_FIELD_NUMBER: _ClassVar[int]
+    FINDING_FIELD_NUMBER: _ClassVar[int]
+    CLAUSES_FIELD_NUMBER: _ClassVar[int]
+    pack: Pack
+    finding: Finding
+    clauses: _containers.RepeatedCompositeFieldContainer[ClauseFinding]
+    def __init__(self, pack: _Optional[_Union[Pack, _Mapping]] = ..., finding: _Optional[_Union[Finding, str]] = ..., clauses: _Optional[_Iterable[_Union[ClauseFinding, _Mapping]]] = ...) -> None: ...
+
+class LeadsToRequest(_message.Message):
+    __slots__ = ("framework", "code", "jurisdiction", "known_at", "min_position", "page_size", "page_token")
+    FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    JURISDICTION_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    framework: str
+    code: str
+    jurisdiction: str
+    known_at: _common_pb2.KnownAt
+    min_position: int
+    page_size: int
+    page_token: str
+    def __init__(self, framework: _Optional[str] = ..., code: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class LeadsToResponse(_message.Message):
+    __slots__ = ("title", "leads", "demand", "position", "next_page_token")
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    LEADS_FIELD_NUMBER: _ClassVar[int]
+    DEMAND_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    leads: _containers.RepeatedCompositeFieldContainer[Lead]
+    demand: _containers.RepeatedCompositeFieldContainer[StatedDemand]
+    position: _common_pb2.Position
+    next_page_token: str
+    def __init__(self, title: _Optional[str] = ..., leads: _Optional[_Iterable[_Union[Lead, _Mapping]]] = ..., demand: _Optional[_Iterable[_Union[StatedDemand, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class Lead(_message.Message):
+    __slots__ = ("achievement", "title", "member", "names", "kind", "grounds", "sufficient_for")
+    class NamesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    GROUNDS_FIELD_NUMBER: _ClassVar[int]
+    SUFFICIENT_FOR_FIELD_NUMBER: _ClassVar[int]
+    achievement: str
+    title: str
+    member: str
+    names: _containers.ScalarMap[str, str]
+    kind: str
+    grounds: _containers.RepeatedCompositeFieldContainer[LeadGround]
+    sufficient_for: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., member: _Optional[str] = ..., names: _Optional[_Mapping[str, str]] = ..., kind: _Optional[str] = ..., grounds: _Optional[_Iterable[_Union[LeadGround, _Mapping]]] = ..., sufficient_for: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class LeadGround(_message.Message):
+    __slots__ = ("how", "code", "strength", "level", "through", "evidence")
+    HOW_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    how: str
+    code: str
+    strength: str
+    level: str
+    through: str
+    evidence: _common_pb2.Evidence
+    def __init__(self, how: _Optional[str] = ..., code: _Optional[str] = ..., strength: _Optional[str] = ..., level: _Optional[str] = ..., through: _Optional[str] = ..., evidence: _Optional[_Union[_common_pb2.Evidence, _Mapping]] = ...) -> None: ...
+
+class StatedDemand(_message.Message):
+    __slots__ = ("region", "size", "source", "stated_on", "evidence")
+    REGION_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    STATED_ON_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    region: str
+    size: int
+    source: str
+    stated_on: str
+    evidence: _common_pb2.Evidence
+    def __init__(self, region: _Optional[str] = ..., size: _Optional[int] = ..., source: _Optional[str] = ..., stated_on: _Optional[str] = ..., evidence: _Optional[_Union[_common_pb2.Evidence, _Mapping]] = ...) -> None: ...
+
+class CompareLevelRequest(_message.Message):
+    __slots__ = ("framework", "level", "known_at", "min_position")
+    FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    framework: str
+    level: str
+    known_at: _common_pb2.KnownAt
+    min_position: int
+    def __init__(self, framework: _Optional[str] = ..., level: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+
+class CompareLevelResponse(_message.Message):
+    __slots__ = ("levels", "reasons", "position")
+    LEVELS_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    levels: _containers.RepeatedCompositeFieldContainer[ComparedLevel]
+    reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+    position: _common_pb2.Position
+    def __init__(self, levels: _Optional[_Iterable[_Union[ComparedLevel, _Mapping]]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class ComparedLevel(_message.Message):
+    __slots__ = ("framework", "level", "source", "confidence", "evidence")
+    FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    framework: str
+    level: str
+    source: str
+    confidence: str
+    evidence: _common_pb2.Evidence
+    def __init__(self, framework: _Optional[str] = ..., level: _Optional[str] = ..., source: _Optional[str] = ..., confidence: _Optional[str] = ..., evidence: _Optional[_Union[_common_pb2.Evidence, _Mapping]] = ...) -> None: ...

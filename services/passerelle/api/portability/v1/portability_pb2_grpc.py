@@ -45,6 +45,21 @@ class PortabilityServiceStub:
                 request_serializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ListPacksRequest.SerializeToString,
                 response_deserializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ListPacksResponse.FromString,
                 _registered_method=True)
+        self.Profile = channel.unary_unary(
+                '/passerelle.api.portability.v1.PortabilityService/Profile',
+                request_serializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ProfileRequest.SerializeToString,
+                response_deserializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ProfileResponse.FromString,
+                _registered_method=True)
+        self.LeadsTo = channel.unary_unary(
+                '/passerelle.api.portability.v1.PortabilityService/LeadsTo',
+                request_serializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.LeadsToRequest.SerializeToString,
+                response_deserializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.LeadsToResponse.FromString,
+                _registered_method=True)
+        self.CompareLevel = channel.unary_unary(
+                '/passerelle.api.portability.v1.PortabilityService/CompareLevel',
+                request_serializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.CompareLevelRequest.SerializeToString,
+                response_deserializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.CompareLevelResponse.FromString,
+                _registered_method=True)
 
 
 class PortabilityServiceServicer:
@@ -66,6 +81,28 @@ class PortabilityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Profile(self, request, context):
+        """One achievement by every definition and profile in force: which clauses are met. Errors as Assess.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LeadsTo(self, request, context):
+        """Achievements that lead to an occupation or to a term of another framework. Errors: INVALID_ARGUMENT
+        `argument-missing`, `argument-invalid`, `page-token-invalid`; the others as Assess.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareLevel(self, request, context):
+        """A level of a qualifications framework beside the levels of others, as far as somebody published it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PortabilityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +115,21 @@ def add_PortabilityServiceServicer_to_server(servicer, server):
                     servicer.ListPacks,
                     request_deserializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ListPacksRequest.FromString,
                     response_serializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ListPacksResponse.SerializeToString,
+            ),
+            'Profile': grpc.unary_unary_rpc_method_handler(
+                    servicer.Profile,
+                    request_deserializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ProfileRequest.FromString,
+                    response_serializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ProfileResponse.SerializeToString,
+            ),
+            'LeadsTo': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeadsTo,
+                    request_deserializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.LeadsToRequest.FromString,
+                    response_serializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.LeadsToResponse.SerializeToString,
+            ),
+            'CompareLevel': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareLevel,
+                    request_deserializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.CompareLevelRequest.FromString,
+                    response_serializer=passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.CompareLevelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +187,87 @@ class PortabilityService:
             '/passerelle.api.portability.v1.PortabilityService/ListPacks',
             passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ListPacksRequest.SerializeToString,
             passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ListPacksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Profile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passerelle.api.portability.v1.PortabilityService/Profile',
+            passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ProfileRequest.SerializeToString,
+            passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.ProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeadsTo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passerelle.api.portability.v1.PortabilityService/LeadsTo',
+            passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.LeadsToRequest.SerializeToString,
+            passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.LeadsToResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareLevel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passerelle.api.portability.v1.PortabilityService/CompareLevel',
+            passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.CompareLevelRequest.SerializeToString,
+            passerelle_dot_api_dot_portability_dot_v1_dot_portability__pb2.CompareLevelResponse.FromString,
             options,
             channel_credentials,
             insecure,
