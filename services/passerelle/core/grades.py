@@ -4,13 +4,16 @@ A grade belongs to a scheme of an institution, level and period. Within one sche
 schemes there are three grounds and no other: a stated conversion table; two scales that both state percentages and
 the same pass mark; and pass against fail, where what is asked is only to have passed. Everything else is
 ``cannot-compare``: the receiver decides, not a formula. Levels follow the same rule through referencing tables.
+
+A conversion table stands in the scale that it leads to, so that it has the scale's version and period, and is the word
+of the member whose scheme it is. A grade is read by the version of its scale that was in force when it was earned.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final, Literal, NamedTuple
@@ -52,6 +55,7 @@ class Scale:
 
     ``steps`` by grade. A scale with ``numeric_pass`` is a percentage scale: any quantity from 0 to 100 is a grade of
     it, and passes from that mark on. ``valid_from`` and ``valid_to`` bound the period that the scheme was used in.
+    ``conversions`` say, by other scheme, which grade of this scale each of its grades equals.
     """
 
     scheme: str
@@ -61,6 +65,11 @@ class Scale:
     title: str = ""
     valid_from: dt.date | None = None
     valid_to: dt.date | None = None
+    conversions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def in_force(self, day: dt.date) -> bool:
+        """The scheme was used on this day."""
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day <= self.valid_to)
 
     def step(self, grade: str) -> Step:
         """The step of a grade. Raises :class:`FormatError` ``grade-unknown``; the grade itself is not repeated."""
@@ -111,8 +120,9 @@ class Scale:
 def scale_from_data(data: Mapping[str, Any]) -> Scale:
     """Read the data of a ``scale-published`` event.
 
-    Raises :class:`FormatError`: ``schema-invalid`` where a grade stands twice, equal ranks differ in what they say, or
-    percentages or passing do not rise with the rank; ``fraction-malformed`` for a percentage that is no quantity.
+    Raises :class:`FormatError`: ``schema-invalid`` where a grade stands twice, equal ranks differ in what they say,
+    percentages or passing do not rise with the rank, or a conversion leads to a grade that the scale does not have;
+    ``fraction-malformed`` for a percentage that is no quantity.
     """
     steps: dict[str, Step] = {}
     for number, row in enumerate(data["steps"]):
@@ -131,7 +141,32 @@ def scale_from_data(data: Mapping[str, Any]) -> Scale:
         title=data["title"],
         valid_from=_date(data["valid_from"]),
         valid_to=None if end is None else _date(end),
+        conversions=_conversions(data.get("conversions") or (), steps),
     )
+
+
+def _conversions(rows: Iterable[Mapping[str, Any]], steps: Mapping[str, Step]) -> dict[str, dict[str, str]]:
+    tables: dict[str, dict[str, str]] = {}
+    for number, row in enumerate(rows):
+        where = f"conversions.{number}"
+        if row["from_scheme"] in tables:
+            raise FormatError("schema-invalid", "A second table leads from this scheme.", where=f"{where}.from_scheme")
+        table = tables[row["from_scheme"]] = {}
+        for place, pair in enumerate(row["grades"]):
+            if pair["grade"] in table or pair["equals"] not in steps:
+                raise FormatError(
+                    "schema-invalid",
+                    "The grade stands twice in the table, or equals none of this scale.",
+                    where=f"{where}.grades.{place}",
+                    fix="Give each grade of the other scheme once, with a grade of this scale.",
+                )
+            table[pair["grade"]] = pair["equals"]
+    return tables
+
+
+def scale_on(versions: Sequence[Scale], day: dt.date) -> Scale | None:
+    """The scale in force on a day: of several, the highest version; None where none was."""
+    return max((scale for scale in versions if scale.in_force(day)), key=lambda scale: scale.version, default=None)
 
 
 def _date(value: object) -> dt.date:
@@ -178,32 +213,55 @@ def _by_percentage(held_scale: Scale, held: Step, asked: Scale, minimum: Step) -
     return "not-met" if below else "cannot-compare"
 
 
+class Compared(NamedTuple):
+    """How a grade stands to a minimum, and what that rests on.
+
+    ``ground``: ``same-scheme``, ``stated-table``, ``pass-fail``, ``percentages``, or ``none`` where nothing joins them.
+    ``table`` names the schemes and versions that were read, for example ``percentage-50 v1 -> sfu/letters v3``.
+    """
+
+    outcome: Comparison
+    ground: str
+    table: str = ""
+
+
 def compare(
     held: Grade, minimum: Grade, scales: Mapping[str, Scale], conversions: Conversions | None = None
 ) -> Comparison:
-    """Whether ``held`` reaches ``minimum``.
+    """Whether ``held`` reaches ``minimum``: the outcome of :func:`compare_grades`."""
+    return compare_grades(held, minimum, scales, conversions).outcome
 
-    ``scales`` by scheme; ``conversions`` are tables stated by the receiver. A scheme or grade that is not known gives
-    ``cannot-compare``.
+
+def compare_grades(
+    held: Grade, minimum: Grade, scales: Mapping[str, Scale], conversions: Conversions | None = None
+) -> Compared:
+    """Whether ``held`` reaches ``minimum``, and on what ground.
+
+    ``scales`` by scheme; ``conversions`` are tables stated apart from the scales, which come before the scales' own. A
+    scheme or grade that is not known gives ``cannot-compare``.
     """
     held_scale, asked = scales.get(held.scheme), scales.get(minimum.scheme)
     if held_scale is None or asked is None:
-        return "cannot-compare"
+        return Compared("cannot-compare", "none")
     have, need = held_scale.find(held.grade), asked.find(minimum.grade)
     if have is None or need is None:
-        return "cannot-compare"
+        return Compared("cannot-compare", "none")
     if held.scheme == minimum.scheme:
-        return "met" if have.rank >= need.rank else "not-met"
-    table = (conversions or {}).get((held.scheme, minimum.scheme))
+        return Compared(
+            "met" if have.rank >= need.rank else "not-met", "same-scheme", f"{asked.scheme} v{asked.version}"
+        )
+    names = f"{held_scale.scheme} v{held_scale.version} -> {asked.scheme} v{asked.version}"
+    table = (conversions or {}).get((held.scheme, minimum.scheme)) or asked.conversions.get(held.scheme)
     converted = None if table is None else _convert(held_scale, have, table)
     stated = None if converted is None else asked.find(converted)
     if stated is not None:
-        return "met" if stated.rank >= need.rank else "not-met"
+        return Compared("met" if stated.rank >= need.rank else "not-met", "stated-table", names)
     if need.passes and not have.passes:
-        return "not-met"
+        return Compared("not-met", "pass-fail", names)
     if need.passes and asked.is_pass_fail:
-        return "met"
-    return _by_percentage(held_scale, have, asked, need)
+        return Compared("met", "pass-fail", names)
+    outcome = _by_percentage(held_scale, have, asked, need)
+    return Compared(outcome, "none" if outcome == "cannot-compare" else "percentages", names)
 
 
 def compare_levels(
@@ -252,9 +310,14 @@ def well_known_scales() -> dict[str, Scale]:
       Registrar, "Grading System Explained" (undergraduate). A+ and A share their points and are still two grades.
     - ``letter-4.33``: A+ to F, N with 4.33, 4.00, 3.67 ... 1.00, 0. Simon Fraser University, Academic Calendar,
       "Grading Systems and Policies", standard grade system.
+    - ``letter-9``: A+ to F, N with 9 to 0, from 90, 85, 80, 77, 73, 70, 65, 60 and 50 percent. University of Victoria,
+      Academic Calendar, "Grading", undergraduate.
+    - ``letter-12``: A+ to F with 12 to 0, from 90, 85, 80, 77, 73, 70, 67, 63, 60, 57, 53 and 50 percent. McMaster
+      University, Office of the Registrar, "Transcript Legend", undergraduate.
     - ``pass-fail``: P and F. The same page of Simon Fraser University, competency-based grades.
 
-    No letter scale states percentages, since neither university publishes one table for all courses.
+    The letter scales of 4 and 4.33 points state no percentages, since neither university publishes one table for all
+    courses.
     """
     p, f = Step("P", Fraction(1), None, True), Step("F", Fraction(0), None, False)
     failed = {grade: Step(grade, Fraction(0), None, False) for grade in ("F", "FD", "N")}
@@ -263,9 +326,28 @@ def well_known_scales() -> dict[str, Scale]:
         Scale("percentage-60", numeric_pass=Fraction(60), title="Percentage, pass 60"),
         _letters("letter-4.0", "Letters, four points", "A+ A A- B+ B B- C+ C C- D+ D", "F"),
         _with(_letters("letter-4.33", "Letters, 4.33 points", "A+ A A- B+ B B- C+ C C- D", ""), failed),
+        _ranges("letter-9", "Letters, nine points", "A+ 90 A 85 A- 80 B+ 77 B 73 B- 70 C+ 65 C 60 D 50", "F N"),
+        _ranges(
+            "letter-12",
+            "Letters, twelve points",
+            "A+ 90 A 85 A- 80 B+ 77 B 73 B- 70 C+ 67 C 63 C- 60 D+ 57 D 53 D- 50",
+            "F",
+        ),
         Scale("pass-fail", {"P": p, "F": f}, title="Pass or fail"),
     )
     return {scale.scheme: scale for scale in scales}
+
+
+def _ranges(scheme: str, title: str, passing: str, failing: str) -> Scale:
+    """A letter scale with its percentages, best first: ``A+ 90 A 85``; what fails starts at 0."""
+    words = passing.split()
+    pairs = list(zip(words[::2], words[1::2], strict=True))
+    steps = {
+        grade: Step(grade, Fraction(len(pairs) - place), Fraction(mark), True)
+        for place, (grade, mark) in enumerate(pairs)
+    }
+    failed = {grade: Step(grade, Fraction(0), Fraction(0), False) for grade in failing.split()}
+    return Scale(scheme, {**steps, **failed}, title=title)
 
 
 def _with(scale: Scale, more: Mapping[str, Step]) -> Scale:

@@ -13,12 +13,14 @@ from typing import Final
 
 from passerelle.core.grades import (
     WELL_KNOWN_LEVELS,
+    Compared,
     Comparison,
     Grade,
     Level,
     Scale,
-    compare,
+    compare_grades,
     compare_levels,
+    scale_on,
     well_known_scales,
 )
 from passerelle.core.grades import Conversions as GradeConversions
@@ -36,17 +38,30 @@ OPEN_DATE: Final = "…"
 class Tables:
     """Everything that comparing rests on, all stated by somebody: nothing here is computed.
 
-    ``scales`` by scheme; ``grade_conversions`` and ``level_referencing`` by (from, to); ``level_orders`` by framework,
-    lowest first; ``credit_conversions`` ratios by (from, to); ``credit_values`` the published credits of achievements,
-    used to say what would close a gap, never to count what is held.
+    ``scales`` by scheme; ``scale_versions`` by scheme where a period counts: of those the version in force when a grade
+    was earned is read, and ``scales`` is not; ``grade_conversions`` and ``level_referencing`` by (from, to);
+    ``level_orders`` by framework, lowest first; ``credit_conversions`` ratios by (from, to); ``credit_values`` the
+    published credits of achievements, used to say what would close a gap, never to count what is held.
     """
 
     scales: Mapping[str, Scale] = field(default_factory=lambda: _WELL_KNOWN_SCALES)
+    scale_versions: Mapping[str, tuple[Scale, ...]] = field(default_factory=dict)
     grade_conversions: GradeConversions = field(default_factory=dict)
     credit_conversions: Conversions = field(default_factory=dict)
     level_orders: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: WELL_KNOWN_LEVELS)
     level_referencing: GradeConversions = field(default_factory=dict)
     credit_values: Mapping[str, Credits] = field(default_factory=dict)
+
+    def scale(self, scheme: str, day: dt.date) -> Scale | None:
+        """The scale of a scheme as it was on a day."""
+        versions = self.scale_versions.get(scheme)
+        return self.scales.get(scheme) if versions is None else scale_on(versions, day)
+
+    def compare(self, held: Grade, minimum: Grade, day: dt.date) -> Compared:
+        """A grade earned on a day against a minimum."""
+        found = {scheme: self.scale(scheme, day) for scheme in (held.scheme, minimum.scheme)}
+        scales = {scheme: scale for scheme, scale in found.items() if scale is not None}
+        return compare_grades(held, minimum, scales, self.grade_conversions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +94,7 @@ def judge(leaf: Leaf, item: Held, terms: Terms) -> tuple[Reason, ...]:
         _validity(leaf, item, terms),
         _age(leaf, item, terms),
         _basis(leaf, item),
-        _grade(leaf.minimum_grade, item.grade, terms.tables),
+        _grade(leaf.minimum_grade, item, terms.tables),
         _level(leaf.minimum_level, item.level, terms.tables),
     ]
     return tuple(one for one in found if one is not None)
@@ -121,19 +136,20 @@ def _basis(leaf: Leaf, item: Held) -> Reason | None:
     return reason("basis-not-allowed", basis=item.basis, allowed=", ".join(leaf.basis))
 
 
-def judge_grade(minimum: Grade, held: Grade | None, tables: Tables) -> tuple[Comparison, Reason | None]:
-    """Whether a grade reaches a minimum, with the reason where it does not; no grade cannot be compared."""
+def judge_grade(minimum: Grade, item: Held, tables: Tables) -> tuple[Comparison, Reason | None]:
+    """Whether an item's grade reaches a minimum, with the reason where not; no grade cannot be compared."""
+    held = item.grade
     if held is None:
         return "cannot-compare", reason("grade-missing", minimum=minimum.grade, scheme=minimum.scheme)
-    outcome = compare(held, minimum, tables.scales, tables.grade_conversions)
+    outcome = tables.compare(held, minimum, item.completed_on).outcome
     if outcome == "met":
         return outcome, None
     code = "grade-too-low" if outcome == "not-met" else "grade-cannot-compare"
     return outcome, reason(code, held=held.grade, held_scheme=held.scheme, minimum=minimum.grade, scheme=minimum.scheme)
 
 
-def _grade(minimum: Grade | None, held: Grade | None, tables: Tables) -> Reason | None:
-    return None if minimum is None else judge_grade(minimum, held, tables)[1]
+def _grade(minimum: Grade | None, item: Held, tables: Tables) -> Reason | None:
+    return None if minimum is None else judge_grade(minimum, item, tables)[1]
 
 
 def _level(minimum: Level | None, held: Level | None, tables: Tables) -> Reason | None:

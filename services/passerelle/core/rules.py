@@ -72,7 +72,7 @@ class Rule:
     ``kind`` is the recognition's kind (``equivalency``, ``laddering`` ...) or ``denied``; ``outcome`` the outcome as
     JSON values, None where ``reason`` says why no credit is given. ``from_index`` and ``to_index`` bound when the
     ledger held this state (the end excluded, None is still). ``state`` is ``in-force``, ``denied`` or ``ended``; an
-    ended rule still holds for completions up to ``ended_on``.
+    ended rule still holds for completions up to ``ended_on``. ``note`` and ``source`` are as published, or empty.
     """
 
     id: str
@@ -90,6 +90,8 @@ class Rule:
     reason: str | None = None
     supersedes: Supersedes | None = None
     jurisdictions: tuple[str, ...] = ()
+    note: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ def rule_from_data(
         reason=str(data["reason"]) if denied else None,
         supersedes=None if older is None else _supersedes(older),
         jurisdictions=tuple(data.get("jurisdictions") or ()),
+        note=data.get("note") or "",
+        source=data.get("source") or "",
     )
 
 

@@ -1,4 +1,9 @@
-"""Evaluating a whole transcript, line by line: what each line counts for, what is missing, or why it does not count."""
+"""Evaluating a whole transcript, line by line: what each line counts for, what is missing, or why it does not count.
+
+Each rule is evaluated by itself first. Then, receiver by receiver, the rules that match are applied together
+(:mod:`passerelle.core.applying`): where they compete each line counts once, and a rule that gives way is a *maybe* that
+names the rules it gave way to.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from passerelle.core.applying import Aim, Applied, Award, Matched, apply_together
 from passerelle.core.expressions import (
     Evaluation,
     Held,
+    HeldIndex,
     Missing,
     Tables,
     Verdict,
@@ -30,19 +37,26 @@ from passerelle.core.rules import (
     terms_of,
     windows,
 )
+from passerelle.core.solving import solve
+from passerelle.core.ways import ways
 
 _RANK = {"match": 0, "maybe": 1, "miss": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class LineRule:
-    """One rule as it concerns one line: the verdict, the lines that it uses, the fix, and why."""
+    """One rule as it concerns one line: the verdict, the lines that it uses, the fix, and why.
+
+    ``award`` is how the rule is applied where it counts for this line; ``evaluation`` the result behind the verdict.
+    """
 
     rule: Rule
     verdict: Verdict
     used: tuple[str, ...]
     fix: tuple[Missing, ...]
     reasons: tuple[Reason, ...]
+    award: Award | None = None
+    evaluation: Evaluation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +76,22 @@ class Asked:
     """The terms of a transcript's evaluation.
 
     ``asked_on`` is the date that stale-dating counts back from; ``receiver`` None asks everywhere; ``known_at`` is a
-    log index, None the head.
+    log index, None the head; ``aim`` is the programme at the receiver that credit shall count towards.
     """
 
     asked_on: dt.date
     receiver: str | None = None
     known_at: int | None = None
     tables: Tables | None = None
+    aim: Aim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The answers in the order of the lines, and what each receiver would apply together, by receiver."""
+
+    lines: tuple[LineAnswer, ...]
+    applied: Mapping[str, Applied]
 
 
 def evaluate_transcript(
@@ -78,11 +101,23 @@ def evaluate_transcript(
     *,
     requests_by_achievement: Mapping[str, Sequence[Request]] | None = None,
 ) -> tuple[LineAnswer, ...]:
-    """Evaluate every line against every rule that names its achievement; the answers stand in the lines' order.
+    """The answers of :func:`evaluate_whole` line by line."""
+    requests = requests_by_achievement
+    return evaluate_whole(lines, rules_by_achievement, asked, requests_by_achievement=requests).lines
+
+
+def evaluate_whole(
+    lines: Sequence[Held],
+    rules_by_achievement: Mapping[str, Sequence[Rule]],
+    asked: Asked,
+    *,
+    requests_by_achievement: Mapping[str, Sequence[Request]] | None = None,
+) -> Whole:
+    """Evaluate every line against every rule that names its achievement.
 
     ``rules_by_achievement`` lists the rules under each achievement that they name, together with the rules that
     supersede them. Each line counts once within a rule (see :mod:`passerelle.core.expressions` for the bound of the
-    exact search); two rules may use the same line, and the receiver applies one of them. Raises the errors of
+    exact search) and once among rules (see :mod:`passerelle.core.counting` for that one). Raises the errors of
     :func:`~passerelle.core.expressions.index_held`.
     """
     names = {line.achievement for line in lines}
@@ -96,17 +131,56 @@ def evaluate_transcript(
         result = evaluate_indexed(window.rule.sending, held, terms)
         for name in {leaf.achievement for leaf in leaves_of(window.rule.sending)} & names:
             concerned.setdefault(name, []).append((window, result))
-    granted = _granted(concerned)
     by_ref = {line.ref: line for line in lines}
+    applied = _applied(concerned, held, by_ref, asked)
+    scene = _Scene(by_ref, _granted(concerned), applied, asked)
     answers = []
     for line in lines:
-        found = [
-            _line_rule(line, window, result, by_ref, granted, asked)
-            for window, result in concerned.get(line.achievement, ())
-        ]
-        found.sort(key=lambda one: (_RANK[one.verdict], -len(one.used), one.rule.receiver, one.rule.id))
+        found = [_line_rule(line, window, result, scene) for window, result in concerned.get(line.achievement, ())]
+        found.sort(key=_line_order)
         answers.append(_answer(line, tuple(found), asked, (requests_by_achievement or {}).get(line.achievement, ())))
-    return tuple(answers)
+    return Whole(tuple(answers), applied)
+
+
+def _line_order(one: LineRule) -> tuple[int, bool, int, str, str]:
+    return _RANK[one.verdict], one.award is None, -len(one.used), one.rule.receiver, one.rule.id
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What the answer about one line and one rule needs to know of the others."""
+
+    by_ref: Mapping[str, Held]
+    granted: Mapping[str, set[str]]
+    applied: Mapping[str, Applied]
+    asked: Asked
+
+    def award(self, rule: Rule) -> Award | None:
+        """How the rule is applied, None where it is not."""
+        awards = self.applied[rule.receiver].awards if rule.receiver in self.applied else ()
+        return next((award for award in awards if award.rule.id == rule.id), None)
+
+
+def _applied(
+    concerned: Mapping[str, list[tuple[Window, Evaluation]]],
+    held: HeldIndex,
+    by_ref: Mapping[str, Held],
+    asked: Asked,
+) -> dict[str, Applied]:
+    """By receiver, the rules that match and give something, applied together."""
+    tables = asked.tables or Tables()
+    matched: dict[str, dict[str, Matched]] = {}
+    for pairs in concerned.values():
+        for window, result in pairs:
+            rule = window.rule
+            own = matched.setdefault(rule.receiver, {})
+            if result.verdict == "match" and rule.outcome is not None and rule.id not in own:
+                root = solve(rule.sending, held, terms_of(window, asked.asked_on, tables))
+                own[rule.id] = Matched(rule, *ways(root, tables))
+    return {
+        receiver: apply_together(receiver, [own[name] for name in sorted(own)], by_ref, tables, asked.aim)
+        for receiver, own in sorted(matched.items())
+    }
 
 
 def _granted(concerned: Mapping[str, list[tuple[Window, Evaluation]]]) -> dict[str, set[str]]:
@@ -120,28 +194,23 @@ def _granted(concerned: Mapping[str, list[tuple[Window, Evaluation]]]) -> dict[s
     return granted
 
 
-def _line_rule(
-    line: Held,
-    window: Window,
-    result: Evaluation,
-    by_ref: Mapping[str, Held],
-    granted: Mapping[str, set[str]],
-    asked: Asked,
-) -> LineRule:
+def _line_rule(line: Held, window: Window, result: Evaluation, scene: _Scene) -> LineRule:
     rule = window.rule
-    if result.verdict == "match" and line.ref not in result.used:
-        other = reason("used-by-other-line", rule=rule.id, achievement=line.achievement)
-        return LineRule(rule, "miss", result.used, (), (other,))
     if rule.outcome is None:
-        if result.verdict == "match":
-            return LineRule(rule, "miss", result.used, (), (no_credit(rule),))
-        return LineRule(rule, "miss", (), (), result.reasons)
+        if result.verdict == "match" and line.ref in result.used:
+            return LineRule(rule, "miss", result.used, (), (no_credit(rule),), evaluation=result)
+        why = (_other_line(rule, line),) if result.verdict == "match" else result.reasons
+        return LineRule(rule, "miss", (), (), why, evaluation=result)
     if result.verdict == "match":
-        return _matched(rule, result, by_ref, granted, asked.tables or Tables())
-    own = _own_reasons(line, window, asked)
+        return _matched(line, rule, result, scene)
+    own = _own_reasons(line, window, scene.asked)
     if any(one.code in FAR for one in own):
-        return LineRule(rule, "miss", (), (), own)
-    return LineRule(rule, result.verdict, result.used, result.fix, result.reasons)
+        return LineRule(rule, "miss", (), (), own, evaluation=result)
+    return LineRule(rule, result.verdict, result.used, result.fix, result.reasons, evaluation=result)
+
+
+def _other_line(rule: Rule, line: Held) -> Reason:
+    return reason("used-by-other-line", rule=rule.id, achievement=line.achievement)
 
 
 def _own_reasons(line: Held, window: Window, asked: Asked) -> tuple[Reason, ...]:
@@ -153,31 +222,46 @@ def _own_reasons(line: Held, window: Window, asked: Asked) -> tuple[Reason, ...]
     return min(judged, key=lambda reasons: (sum(one.code in FAR for one in reasons), len(reasons)))
 
 
-def _matched(
-    rule: Rule,
-    result: Evaluation,
-    by_ref: Mapping[str, Held],
-    granted: Mapping[str, set[str]],
-    tables: Tables,
-) -> LineRule:
+def _matched(line: Held, rule: Rule, result: Evaluation, scene: _Scene) -> LineRule:
     """A match, with the outcome's own terms: minimum grades for its uses, and what it may not be joined with."""
+    award = scene.award(rule)
+    used = result.used if award is None else award.uses
+    if line.ref not in used:
+        return LineRule(rule, "miss", used, (), (_other_line(rule, line),), evaluation=result)
+    tables = scene.asked.tables or Tables()
     notes = [reason("agreement", rule=rule.id, receiver=rule.receiver)]
     lacking: list[Reason] = []
-    items = [by_ref[ref] for ref in result.used]
+    items = [scene.by_ref[ref] for ref in used]
     for terms in _terms(rule.outcome):
         for condition in terms.get("conditions") or ():
             minimum = Grade(condition["minimum_grade"]["scheme"], condition["minimum_grade"]["grade"])
-            judged = [judge_grade(minimum, item.grade, tables) for item in items]
+            judged = [judge_grade(minimum, item, tables) for item in items]
             outcomes = {outcome for outcome, _ in judged}
             worst = next(name for name in ("not-met", "cannot-compare", "met") if name in outcomes)
             use = condition["use"]
             notes.append(reason("use-condition", use=use, minimum=minimum.grade, scheme=minimum.scheme, outcome=worst))
             if use == "credit":
                 lacking.extend(one for _, one in judged if one is not None)
-        notes.extend(_exclusions(rule, terms, result, by_ref, granted))
-    verdict: Verdict = "maybe" if lacking else "match"
-    reasons = tuple(dict.fromkeys((*lacking, *notes)))
-    return LineRule(rule, verdict, result.used, (), reasons)
+        notes.extend(_exclusions(rule, terms, used, scene))
+    if award is None and not lacking:
+        lacking.append(_gave_way(rule, used, scene))
+    # What is applied was chosen so that nothing of what it gives lacks anything.
+    verdict: Verdict = "match" if award is not None else "maybe"
+    reasons = tuple(dict.fromkeys((*(() if award is not None else lacking), *notes)))
+    return LineRule(rule, verdict, used, (), reasons, award, result)
+
+
+def _gave_way(rule: Rule, used: Sequence[str], scene: _Scene) -> Reason:
+    """Which applied rules took the lines or the receiving course that this one would need."""
+    courses = set(outcome_achievements(rule.outcome))
+    awards = scene.applied[rule.receiver].awards
+    others = [
+        award.rule.id
+        for award in awards
+        if set(award.uses) & set(used) or courses & set(outcome_achievements(award.rule.outcome))
+    ]
+    rules = ", ".join(others or [award.rule.id for award in awards])
+    return reason("gives-way", rule=rule.id, others=rules)
 
 
 def _terms(outcome: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
@@ -188,16 +272,10 @@ def _terms(outcome: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
         yield from _terms(part)
 
 
-def _exclusions(
-    rule: Rule,
-    terms: Mapping[str, Any],
-    result: Evaluation,
-    by_ref: Mapping[str, Held],
-    granted: Mapping[str, set[str]],
-) -> Iterator[Reason]:
-    others = {item.achievement for ref, item in by_ref.items() if ref not in result.used}
+def _exclusions(rule: Rule, terms: Mapping[str, Any], used: Sequence[str], scene: _Scene) -> Iterator[Reason]:
+    others = {item.achievement for ref, item in scene.by_ref.items() if ref not in used}
     for name in terms.get("exclusions") or ():
-        if name in others or granted.get(name, set()) - {rule.id}:
+        if name in others or scene.granted.get(name, set()) - {rule.id}:
             yield reason("excluded-with", achievement=name)
 
 

@@ -20,6 +20,8 @@ class QueryConfig(ServiceConfig):
     ledger: str
     """``host:port`` that LedgerService is passed on to."""
     grpc: ServerConfig = ServerConfig()
+    share_port: bool = False
+    """Let several processes listen on the one port of ``grpc`` (SO_REUSEPORT): the kernel spreads connections."""
     policies_folder: Path | None = None
     poll_ms: Annotated[int, Field(ge=10, le=10_000)] = 250
     """How often the head is read where no notification wakes the service."""
@@ -27,3 +29,7 @@ class QueryConfig(ServiceConfig):
     """Events read at once."""
     max_wait_s: Annotated[float, Field(gt=0, le=300)] = 30.0
     """Longest wait for ``min_position`` of a call without a deadline."""
+    snapshot_file: Path | None = None
+    """Where a snapshot of the index is kept, for quick starts; only the service's own user may write there."""
+    snapshot_every_s: Annotated[float, Field(ge=1, le=86_400)] = 300.0
+    """How often it is written while the log grows."""

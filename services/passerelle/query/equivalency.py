@@ -12,6 +12,7 @@ from passerelle.core.expressions import achievements_of
 from passerelle.core.rules import Answer, lookup, reverse_lookup
 from passerelle.query import messages
 from passerelle.query.index import Index
+from passerelle.query.masks import keep_only
 from passerelle.query.moments import Moment, date_or, moment_at, resolve, wait_for_size
 from passerelle.query.pages import Page, invalid_token, numbers, open_page
 from passerelle.query.records import AchievementHistory
@@ -64,13 +65,15 @@ class Equivalency:
         answers = self._looked_up(request, valid_on, moment.known_at)
         titles = messages.Titles(self._index, moment.size)
         shown, token = self._cut(page, answers, moment, valid_on)
-        return pb.FindResponse(
+        response = pb.FindResponse(
             achievement=history.id,
             title=titles.of(history.id),
             answers=[self._answer(answer, titles) for answer in shown],
             next_page_token=token,
             position=moment.message(),
         )
+        keep_only(response, request.fields)
+        return response
 
     async def reverse(self, request: pb.ReverseRequest, wait_s: float) -> pb.ReverseResponse:
         """What counts for a receiving achievement."""
@@ -86,28 +89,32 @@ class Equivalency:
         ]
         titles = messages.Titles(self._index, moment.size)
         shown, token = self._cut(page, answers, moment, valid_on)
-        return pb.ReverseResponse(
+        response = pb.ReverseResponse(
             achievement=history.id,
             title=titles.of(history.id),
             answers=[self._answer(answer, titles) for answer in shown],
             next_page_token=token,
             position=moment.message(),
         )
+        keep_only(response, request.fields)
+        return response
 
     async def search(self, request: pb.SearchRequest, wait_s: float) -> pb.SearchResponse:
         """Achievements by words and facets; best first, then by id."""
         page = open_page(request)
-        moment = await self._pinned(page, request, 0, wait_s, 2)
+        moment = await self._pinned(page, request, request.min_position, wait_s, 2)
         start = 0 if page.first else numbers(page, 2)[1]
         found = await found_achievements(self._index, request, moment.size)
         shown = found[start : start + page.size]
         end = start + len(shown)
-        return pb.SearchResponse(
+        response = pb.SearchResponse(
             achievements=[self._achievement(self._index.achievements[name], moment.size) for name in shown],
             total=len(found),
             next_page_token=page.token(moment.size, end) if end < len(found) else "",
             position=moment.message(),
         )
+        keep_only(response, request.fields)
+        return response
 
     async def get_achievement(self, request: pb.GetAchievementRequest, wait_s: float) -> pb.GetAchievementResponse:
         """One achievement with its endorsements and the entries behind all that is said of it."""
@@ -122,12 +129,14 @@ class Equivalency:
             found = index.reference("demand", demand, at + 1)
             said += [] if found is None else [(*found, demand)]
         endorsements = history.endorsements.upto(size)
-        return pb.GetAchievementResponse(
+        response = pb.GetAchievementResponse(
             achievement=self._achievement(history, size),
             endorsements=[messages.endorsement_message(index, at, one) for at, one in endorsements],
             evidence=[messages.evidence_message(*one) for one in sorted(said, key=lambda one: one[0])],
             position=moment.message(),
         )
+        keep_only(response, request.fields)
+        return response
 
     async def _when(
         self, page: Page, request: pb.FindRequest | pb.ReverseRequest, wait_s: float
@@ -173,7 +182,7 @@ class Equivalency:
         def here(member: str, named: tuple[str, ...] = ()) -> bool:
             return holds_in(index, member, named, request.jurisdiction)
 
-        rows = index.with_superseding(index.by_leaf.get(name, ()))
+        rows = index.rules_naming(name, receiver)
         local = {row.id for row in rows if here(row.receiver, row.jurisdictions)}
         # A rule for other places still takes the force of one that it supersedes.
         kept = [row for row in rows if row.id in local or (row.supersedes and row.supersedes.recognition in local)]

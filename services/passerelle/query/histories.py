@@ -84,6 +84,10 @@ class Clockwork:
                 self._instants.append(instant.accepted_at)
                 self._sizes.append(instant.size)
 
+    def copy(self) -> tuple[list[int], list[int]]:
+        """The instants that it was told, and the sizes at them."""
+        return list(self._instants), list(self._sizes)
+
     def size_at(self, instant: int) -> int:
         """The number of entries accepted at or before an instant (Unix ms)."""
         place = bisect_right(self._instants, instant)

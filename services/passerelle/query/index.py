@@ -14,29 +14,28 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from passerelle.core.catalogue import BY_NAME, EVENT_TYPES
-from passerelle.core.decide.context import leaves
+from passerelle.core.catalogue import BY_NAME, EVENT_TYPES, EventType
 from passerelle.core.errors import Fatal, FormatError, Refused
 from passerelle.core.registry import KeyVerdict, Registry
 from passerelle.core.registry import apply as apply_member
-from passerelle.core.rules import Request, Rule, outcome_achievements
+from passerelle.core.rules import Request, Rule
 from passerelle.query.histories import Clockwork, Position, Timeline
 from passerelle.query.ports import Head, Instant, PublicEvent
 from passerelle.query.records import (
     AchievementHistory,
-    RecognitionHistory,
     RequestHistory,
-    RuleState,
     Said,
     Standing,
     achievement_version,
     as_bytes,
 )
+from passerelle.query.rulestore import Recognitions, RuleStore
 from passerelle.query.words import WordIndex
 from passerelle.runtime.clock import as_datetime
 
 _LOG = structlog.get_logger(__name__)
-MAX_CACHED_RULES: Final = 50_000
+MAX_CACHED_RULES: Final = 16_384
+"""Rules kept decoded: about 30 MB."""
 _REFERENCE_KINDS: Final = ("framework", "scale", "policy", "organisation", "delegation", "demand")
 _RULING: Final = frozenset({"granted", "revised", "denied"})
 _REQUEST_STATES: Final = {
@@ -60,15 +59,13 @@ class Index:
         """Events below this index are applied."""
         self.standings: dict[str, Timeline[Standing]] = {}
         self.achievements: dict[str, AchievementHistory] = {}
-        self.recognitions: dict[str, RecognitionHistory] = {}
+        self.rules = RuleStore()
+        self.member_events: list[tuple[int, str, str, str, bytes]] = []
+        """Index, signer, type, member and data of every member event: the registry is what they make of it."""
         self.requests: dict[str, RequestHistory] = {}
         self.references: dict[str, dict[str, Timeline[Said]]] = {kind: {} for kind in _REFERENCE_KINDS}
-        self.by_leaf: dict[str, list[str]] = {}
-        self.by_outcome: dict[str, list[str]] = {}
-        self.by_receiver: dict[str, list[str]] = {}
         self.by_member: dict[str, list[str]] = {}
         """Achievements of a member."""
-        self.superseding: dict[str, list[str]] = {}
         self.demand_for: dict[str, dict[str, None]] = {}
         """Demand statements by the occupation that they have ever named."""
         self.requests_of: dict[str, list[str]] = {}
@@ -76,6 +73,31 @@ class Index:
         """Recognitions that were accepted and that the core cannot evaluate."""
         self._rows: dict[str, tuple[int, tuple[Rule, ...]]] = {}
         self._moved = asyncio.Event()
+
+    @property
+    def recognitions(self) -> Recognitions:
+        """Every recognition with its recorded states."""
+        return Recognitions(self.rules)
+
+    @property
+    def by_leaf(self) -> Mapping[str, Sequence[str]]:
+        """Recognitions by an achievement that their expression has ever named."""
+        return self.rules.view("leaf")
+
+    @property
+    def by_outcome(self) -> Mapping[str, Sequence[str]]:
+        """Recognitions by an achievement that their outcome has ever named."""
+        return self.rules.view("outcome")
+
+    @property
+    def by_receiver(self) -> Mapping[str, Sequence[str]]:
+        """Recognitions by their receiver."""
+        return self.rules.view("receiver")
+
+    @property
+    def superseding(self) -> Mapping[str, Sequence[str]]:
+        """Recognitions by one that they have ever said to supersede."""
+        return self.rules.view("older")
 
     # Taking the log in
 
@@ -86,7 +108,7 @@ class Index:
                 raise Fatal("ledger-diverged", "An event comes twice or out of order.", where=f"index {event.index}")
             found = EVENT_TYPES.get(event.type)
             if found is not None:
-                self._apply_one(event, found.name, found.kind, orjson.loads(event.body)["data"])
+                self.apply_data(event, found, orjson.loads(event.body)["data"])
             self.applied = event.index + 1
 
     def settle(self, head: Head, instants: Iterable[Instant] = ()) -> None:
@@ -110,8 +132,10 @@ class Index:
         """Set when the position next grows."""
         return self._moved
 
-    def _apply_one(self, event: PublicEvent, name: str, kind: str, data: dict[str, Any]) -> None:
-        family, _, step = name.partition(".")
+    def apply_data(self, event: PublicEvent, known: EventType, data: dict[str, Any]) -> None:
+        """Take in one event by its data; its body is not read."""
+        kind = known.kind
+        family, _, step = known.name.partition(".")
         if family == "member":
             self._apply_member(event, data)
         elif kind == "achievement":
@@ -131,6 +155,7 @@ class Index:
             apply_member(self.registry, event.index, event.type, data)
         except Refused as error:
             raise Fatal("registry-invalid", error.what, where=f"index {event.index}") from None
+        self.member_events.append((event.index, event.member, event.type, event.subject, as_bytes(data)))
         record = self.registry.members[event.subject]
         line = self.standings.setdefault(event.subject, Timeline())
         line.add(event.index, Standing(record.status, record.roles))
@@ -160,10 +185,13 @@ class Index:
     def _apply_request(self, event: PublicEvent, step: str, data: Mapping[str, Any]) -> None:
         if step == "requested":
             day = as_datetime(event.accepted_at).date()
-            made = RequestHistory(event.subject, data["achievement"], data["receiver"], event.index, day)
-            self.requests[event.subject] = made
-            self.requests_of.setdefault(made.achievement, []).append(event.subject)
+            self.add_request(RequestHistory(event.subject, data["achievement"], data["receiver"], event.index, day))
         self._request_state(event.subject, event.index, _REQUEST_STATES[step])
+
+    def add_request(self, made: RequestHistory) -> None:
+        """List a request under its achievement."""
+        self.requests[made.id] = made
+        self.requests_of.setdefault(made.achievement, []).append(made.id)
 
     def _request_state(self, request: str, index: int, state: str) -> None:
         history = self.requests.get(request)
@@ -174,25 +202,10 @@ class Index:
         answered = data.get("request")
         if answered is not None:
             self._request_state(str(answered), event.index, "answered")
-        history = self.recognitions.get(event.subject)
         if step in _RULING:
-            if history is None:
-                history = RecognitionHistory(event.subject, data["receiver"])
-                self.recognitions[event.subject] = history
-                self.by_receiver.setdefault(history.receiver, []).append(event.subject)
-            earlier = [orjson.loads(state.raw) for _, state in history.states.upto(event.index)]
-            history.states.add(event.index, RuleState(as_bytes(data)))
-            self._map_rule(event.subject, data, earlier)
-        elif step == "ended" and history is not None:
-            before = history.states.at(event.index)
-            if before is not None:
-                history.states.add(event.index, RuleState(before[1].raw, data["effective_on"]))
-
-    def _map_rule(self, rule: str, data: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> None:
-        """List the rule under all that it names and did not name in an earlier state."""
-        for mapped, names_of in ((self.by_leaf, _leaves), (self.by_outcome, _outcomes), (self.superseding, _older)):
-            for name in names_of(data) - {name for state in earlier for name in names_of(state)}:
-                mapped.setdefault(name, []).append(rule)
+            self.rules.put(event.subject, event.index, data)
+        elif step == "ended":
+            self.rules.end(event.subject, event.index, data["effective_on"])
 
     def _achievement(self, achievement: str) -> AchievementHistory:
         found = self.achievements.get(achievement)
@@ -229,32 +242,37 @@ class Index:
 
     def rows(self, recognition: str) -> tuple[Rule, ...]:
         """All recorded states of a recognition; empty where the core cannot evaluate one of them."""
-        history = self.recognitions.get(recognition)
-        if history is None:
-            return ()
+        count = self.rules.count(recognition)
         cached = self._rows.pop(recognition, None)
-        if cached is None or cached[0] != len(history.states):
-            cached = (len(history.states), self._read(history))
+        if cached is None or cached[0] != count:
+            cached = (count, self._read(recognition))
         self._rows[recognition] = cached
         if len(self._rows) > MAX_CACHED_RULES:
             del self._rows[next(iter(self._rows))]
         return cached[1]
 
-    def _read(self, history: RecognitionHistory) -> tuple[Rule, ...]:
+    def _read(self, recognition: str) -> tuple[Rule, ...]:
         try:
-            return history.rows()
+            return self.rules.rows(recognition)
         except FormatError as error:
-            if history.id not in self.unreadable:
-                self.unreadable.add(history.id)
-                _LOG.warning("a recognition cannot be evaluated", recognition=history.id, code=error.code)
+            if recognition not in self.unreadable:
+                self.unreadable.add(recognition)
+                _LOG.warning("a recognition cannot be evaluated", recognition=recognition, code=error.code)
             return ()
+
+    def rules_naming(self, achievement: str, receiver: str | None = None) -> list[Rule]:
+        """The rows of the recognitions that name an achievement, and of those that supersede them.
+
+        A rule supersedes rules of its own receiver only, so that one receiver's rows are whole by themselves.
+        """
+        return self.with_superseding(self.rules.naming(achievement, receiver))
 
     def with_superseding(self, recognitions: Iterable[str]) -> list[Rule]:
         """The rows of these recognitions and of those that supersede them."""
         names: dict[str, None] = {}
         for recognition in recognitions:
             names[recognition] = None
-            names.update(dict.fromkeys(self.superseding.get(recognition, ())))
+            names.update(dict.fromkeys(self.rules.superseding(recognition)))
         return [row for name in names for row in self.rows(name)]
 
     def request_rows(self, achievement: str) -> list[Request]:
@@ -285,19 +303,6 @@ class Index:
             return (member, record.public_key) if verdict is KeyVerdict.VALID else None
 
         return find
-
-
-def _leaves(data: Mapping[str, Any]) -> set[str]:
-    return set(leaves(data["sending"]))
-
-
-def _outcomes(data: Mapping[str, Any]) -> set[str]:
-    return set(outcome_achievements(data.get("outcome")))
-
-
-def _older(data: Mapping[str, Any]) -> set[str]:
-    older = data.get("supersedes")
-    return set() if older is None else {older["recognition"]}
 
 
 assert {row.kind for row in BY_NAME.values() if row.visibility == "public"} == {

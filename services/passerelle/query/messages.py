@@ -6,12 +6,12 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import orjson
-
 from passerelle.api.common.v1 import common_pb2
 from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
+from passerelle.core.quantity import Credits, show_quantity
 from passerelle.core.reasons import Reason
 from passerelle.core.rules import Rule
+from passerelle.core.sending import Expression, Leaf, Pool
 from passerelle.query.index import Index
 from passerelle.query.records import AchievementHistory, AchievementVersion, Said
 
@@ -56,7 +56,7 @@ class Titles:
         """The official title; empty for an achievement that was not known."""
         history = self._index.achievements.get(achievement)
         found = None if history is None else history.versions.at(self.size)
-        return "" if found is None else str(found[1].data["title"])
+        return "" if found is None else found[1].title
 
 
 def expression_message(data: Mapping[str, Any], titles: Titles) -> common_pb2.Expression:
@@ -93,6 +93,41 @@ def _leaf(data: Mapping[str, Any], titles: Titles) -> common_pb2.Expression.Leaf
     return leaf
 
 
+def tree_message(expression: Expression, titles: Titles) -> common_pb2.Expression:
+    """A sending expression as the core has read it."""
+    if isinstance(expression, Leaf):
+        return common_pb2.Expression(leaf=_tree_leaf(expression, titles))
+    parts = [tree_message(part, titles) for part in expression.parts]
+    if isinstance(expression, Pool):
+        pool = common_pb2.Expression.CreditPool(credits=amount_message(expression.need), parts=parts)
+        return common_pb2.Expression(credits_from=pool)
+    if expression.kind == "n_of":
+        return common_pb2.Expression(n_of=common_pb2.Expression.Choose(n=expression.need, parts=parts))
+    group = common_pb2.Expression.Parts(parts=parts)
+    return common_pb2.Expression(all_of=group) if expression.kind == "all_of" else common_pb2.Expression(any_of=group)
+
+
+def _tree_leaf(leaf: Leaf, titles: Titles) -> common_pb2.Expression.Leaf:
+    message = common_pb2.Expression.Leaf(
+        achievement=leaf.achievement,
+        title=titles.of(leaf.achievement),
+        first_version=leaf.first,
+        last_version=leaf.last or 0,
+        within_years=leaf.within_years or 0,
+        basis=leaf.basis or (),
+    )
+    if leaf.minimum_grade is not None:
+        message.minimum_grade.CopyFrom(common_pb2.Grade(**leaf.minimum_grade._asdict()))
+    if leaf.minimum_level is not None:
+        message.minimum_level.CopyFrom(common_pb2.LevelRef(**leaf.minimum_level._asdict()))
+    return message
+
+
+def amount_message(amount: Credits) -> common_pb2.CreditValue:
+    """An amount of credit in its canonical text."""
+    return common_pb2.CreditValue(value=show_quantity(amount.value), system=amount.system)
+
+
 def outcome_message(data: Mapping[str, Any], titles: Titles) -> common_pb2.Outcome:
     """An outcome from its JSON values."""
     named = data.get("achievement") or data.get("programme") or ""
@@ -123,24 +158,21 @@ def rule_message(
     index: Index, rule: Rule, titles: Titles, *, valid_from: dt.date | None = None, valid_to: dt.date | None = None
 ) -> pb.Rule:
     """One recorded state of a recognition; the dates are those that supersession leaves it, where they are given."""
-    history = index.recognitions[rule.id]
-    recorded = history.states.at(rule.from_index + 1)
-    data = orjson.loads(recorded[1].raw) if recorded is not None else {}
-    outcome = rule.outcome or {"type": "no-credit", "reason": rule.reason, "note": data.get("note")}
+    outcome = rule.outcome or {"type": "no-credit", "reason": rule.reason, "note": rule.note}
     return pb.Rule(
         id=rule.id,
         version=rule.version,
         kind=RULE_KINDS.get(rule.kind, rule.kind),
         receiver=rule.receiver,
-        sending=expression_message(data["sending"], titles),
+        sending=tree_message(rule.sending, titles),
         outcome=outcome_message(outcome, titles),
         valid_from=date_text(valid_from or rule.valid_from),
         valid_to=date_text(valid_to if valid_from is not None else rule.valid_to),
         recorded_from=rule.from_index,
         # What ended the state later was not known at the position of the answer.
         recorded_to=rule.to_index if rule.to_index is not None and rule.to_index < titles.size else 0,
-        note=data.get("note") or "",
-        source=data.get("source") or "",
+        note=rule.note,
+        source=rule.source,
         jurisdictions=rule.jurisdictions,
     )
 

@@ -16,15 +16,19 @@ from passerelle.core.errors import FormatError
 DEFAULT_SIZE: Final = 100
 MAX_SIZE: Final = 1_000
 _MAX_TOKEN: Final = 1_024
-_PAGING: Final = ("page_token", "page_size", "min_position")
+_PAGING: Final = ("page_token", "page_size", "min_position", "fields")
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Where a page starts: ``state`` is what the first page fixed (JSON values), empty on the first page."""
+    """Where a page starts: ``state`` is what the first page fixed (JSON values), empty on the first page.
+
+    ``request`` and ``caller`` say whose question the token of the next page belongs to.
+    """
 
     size: int
-    digest: str
+    request: Message
+    caller: str = ""
     state: tuple[Any, ...] = ()
 
     @property
@@ -34,7 +38,8 @@ class Page:
 
     def token(self, *state: Any) -> str:
         """The token of the next page."""
-        return base64.urlsafe_b64encode(orjson.dumps([self.digest, *state])).rstrip(b"=").decode()
+        digest = _digest(self.request, self.caller)
+        return base64.urlsafe_b64encode(orjson.dumps([digest, *state])).rstrip(b"=").decode()
 
 
 def open_page(request: Message, caller: str = "") -> Page:
@@ -47,10 +52,9 @@ def open_page(request: Message, caller: str = "") -> Page:
     size = int(asked.page_size) or DEFAULT_SIZE
     if size > MAX_SIZE:
         raise FormatError("argument-invalid", f"A page has at most {MAX_SIZE} items.", where="page_size")
-    digest = _digest(request, caller)
     if not asked.page_token:
-        return Page(size, digest)
-    return Page(size, digest, _read(str(asked.page_token), digest))
+        return Page(size, request, caller)
+    return Page(size, request, caller, _read(str(asked.page_token), _digest(request, caller)))
 
 
 def _digest(request: Message, caller: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from passerelle.core.grades import Level
+from passerelle.core.quantity import Credits, parse_credits
 from passerelle.core.registry import Status
 from passerelle.core.rules import Request, Rule, rule_from_data
 from passerelle.query.histories import Timeline
@@ -54,6 +57,11 @@ class AchievementVersion:
     occupations: frozenset[str]
     bodies: tuple[str, ...]
     words: Words
+    title: str
+    credits: tuple[Credits, ...]
+    level: Level | None
+    into: frozenset[str] = frozenset()
+    """Achievements that it is designed to lead into."""
 
     @property
     def data(self) -> dict[str, Any]:
@@ -131,7 +139,7 @@ class RequestHistory:
 def achievement_version(said: Said, data: Mapping[str, Any], subject: str) -> AchievementVersion:
     """Read what search tests from the data of a published or revised achievement."""
     alignments = data.get("alignments") or ()
-    delivery = data.get("delivery") or {}
+    delivery, level = data.get("delivery") or {}, data.get("level")
     titles = [data["title"], *(data.get("translations") or {}).values()]
     texts = [
         data.get("description") or "",
@@ -148,4 +156,8 @@ def achievement_version(said: Said, data: Mapping[str, Any], subject: str) -> Ac
         occupations=frozenset(data.get("occupations") or ()),
         bodies=tuple(data["awarding_bodies"]),
         words=Words.of([*titles, data.get("code") or ""], texts),
+        into=frozenset((data.get("laddering") or {}).get("into") or ()),
+        title=data["title"],
+        credits=tuple(parse_credits(amount) for amount in data.get("credits") or ()),
+        level=None if level is None else Level(sys.intern(level["framework"]), sys.intern(level["level"])),
     )

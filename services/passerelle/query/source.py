@@ -11,15 +11,22 @@ from typing import Final
 
 import structlog
 
-from passerelle.core.errors import ConfigError, Unavailable
+from passerelle.core.errors import ConfigError, FormatError, ProofError, Unavailable
+from passerelle.core.merkle import HASH_SIZE, Frontier, leaf_hash
 from passerelle.query.index import Index
 from passerelle.query.ports import Head, Instant, LedgerLog
+from passerelle.query.snapshot import Mark
 from passerelle.runtime.clock import Clock
 
 _LOG = structlog.get_logger(__name__)
 MAX_BACKOFF_S: Final = 5.0
 STALE_AFTER_S: Final = 30.0
 """A service that has not seen the head for so long is not ready."""
+
+
+def edge(head: Head) -> tuple[bytes, ...]:
+    """The hashes of the right edge of the head's tree."""
+    return tuple(head.frontier[at : at + HASH_SIZE] for at in range(0, len(head.frontier), HASH_SIZE))
 
 
 class Follower:
@@ -33,6 +40,8 @@ class Follower:
         self._poll_s = poll_s
         self._wake = asyncio.Event()
         self._seen = clock.monotonic()
+        self.mark: Mark | None = None
+        """Position and right edge of the tree at what was read last."""
 
     @property
     def silent_s(self) -> float:
@@ -44,15 +53,19 @@ class Follower:
         """Whether the head was read lately."""
         return self.silent_s < STALE_AFTER_S
 
-    async def start(self, retry_for: float) -> None:
+    async def start(self, retry_for: float, mark: Mark | None = None) -> None:
         """Take in the whole log; ``retry_for`` seconds are spent on a ledger that is still starting.
 
-        Raises the errors of :meth:`catch_up`.
+        ``mark`` is that of the snapshot which filled the index: only what follows it is read. Raises the errors of
+        :meth:`catch_up`, and those of :meth:`resume`.
         """
         deadline = self._clock.monotonic() + retry_for
         stop = asyncio.Event()
         while True:
             try:
+                if mark is not None:
+                    await self.resume(mark)
+                    mark = None
                 await self.catch_up()
                 return
             except Unavailable:
@@ -85,7 +98,28 @@ class Follower:
             instants: list[Instant] = []
             async for page in snapshot.instants(self._index.position.size):
                 instants.extend(page)
-        self._index.settle(snapshot.head, instants)
+            head = snapshot.head
+        self._index.settle(head, instants)
+        self.mark = Mark(self._network, self._index.position, edge(head))
+
+    async def resume(self, mark: Mark) -> None:
+        """Prove that the ledger's log goes on from where a snapshot of the index was taken.
+
+        The entries since are added to the tree's right edge of then, which must give the right edge of now: the log up
+        to the snapshot is then the very same (RFC 9162, 2.1.4). Raises FormatError ``snapshot-invalid`` where it does
+        not, Unavailable, ConfigError.
+        """
+        async with self._log.snapshot() as snapshot:
+            self._check(snapshot.head)
+            try:
+                tree = Frontier(mark.position.size, mark.frontier)
+                async for page in snapshot.leaves(mark.position.size):
+                    tree.extend([leaf_hash(entry) for entry in page])
+            except ProofError as error:
+                raise FormatError("snapshot-invalid", error.what, where="snapshot") from None
+            if tree.size != snapshot.head.size or tree.peaks != edge(snapshot.head):
+                raise FormatError("snapshot-invalid", "The ledger's log does not go on from it.", where="snapshot")
+        self.mark = mark
 
     def _check(self, head: Head) -> None:
         if head.network != self._network:

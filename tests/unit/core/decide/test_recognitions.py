@@ -73,6 +73,32 @@ def test_a_forwarded_request_is_the_new_evaluators(world: World) -> None:
     world.accept("bccat", "recognition.declined", "bccat/q1", {})
 
 
+def test_an_agency_returns_forwards_and_declines_under_the_evaluators_delegation(world: World) -> None:
+    world.achievement("humber", "stat")
+    ask = {"achievement": "humber/stat", "receiver": "queens"}
+    world.accept("humber", "recognition.requested", "humber/q1", ask)
+    world.refuse("not-receiver", "bccat", "recognition.returned", "humber/q1", {"needed": ["outline"]})
+    delegation = {"delegate": "bccat", "valid_from": "2026-01-01"}
+    world.accept("queens", "reference.delegation-published", "queens/to-bccat", delegation)
+    named = {"delegation": "queens/to-bccat"}
+    world.accept("bccat", "recognition.returned", "humber/q1", {"needed": ["outline"], **named})
+    world.accept("humber", "recognition.resubmitted", "humber/q1", {})
+    world.accept("bccat", "recognition.forwarded", "humber/q1", {"evaluator": "rru", **named})
+    world.refuse("not-delegated", "bccat", "recognition.declined", "humber/q1", named)
+    world.accept("rru", "recognition.declined", "humber/q1", {})
+
+
+def test_a_renumbered_course_names_the_senders_own_older_one(world: World) -> None:
+    for member, local in (("humber", "stat"), ("humber", "stat2"), ("queens", "x")):
+        world.achievement(member, local)
+    ask = {"achievement": "humber/stat2", "receiver": "queens"}
+    world.refuse("reference-invalid", "humber", "recognition.requested", "humber/q1", ask | {"replaces": "queens/x"})
+    itself = ask | {"replaces": "humber/stat2"}
+    world.refuse("reference-invalid", "humber", "recognition.requested", "humber/q2", itself)
+    world.wait("achievement:humber/y", "humber", "recognition.requested", "humber/q3", ask | {"replaces": "humber/y"})
+    world.accept("humber", "recognition.requested", "humber/q4", ask | {"replaces": "humber/stat"})
+
+
 def test_a_denial_is_a_record_too(world: World) -> None:
     world.achievement("humber", "stat")
     data = {
