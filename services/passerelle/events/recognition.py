@@ -49,12 +49,16 @@ class RequestedData(Model):
     outline: Outline | None = None
     due_on: Date | None = None
     note: ShortText | None = None
+    replaces: AchievementId | None = None
+    """The sender's course that this one replaces: its rules are carried over only by the receiver's answer."""
 
 
 class ReturnedData(Model):
     """Sent back for information."""
 
     needed: Annotated[tuple[ShortText, ...], Field(min_length=1, max_length=16)]
+    delegation: AchievementId | None = None
+    """Where an agency signs: the evaluator's published delegation."""
 
 
 class ResubmittedData(Model):
@@ -69,12 +73,16 @@ class ForwardedData(Model):
 
     evaluator: MemberId
     note: ShortText | None = None
+    delegation: AchievementId | None = None
+    """Where an agency signs: the present evaluator's published delegation."""
 
 
 class DeclinedData(Model):
     """No general rule: case by case."""
 
     note: ShortText | None = None
+    delegation: AchievementId | None = None
+    """Where an agency signs: the evaluator's published delegation."""
 
 
 class _Rule(Model):

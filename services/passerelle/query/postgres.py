@@ -9,19 +9,23 @@ from typing import Any
 import asyncpg
 
 from passerelle.core.errors import Unavailable
-from passerelle.query.ports import CaseQuery, CaseRow, DependentRow, Head, Instant, PublicEvent, StepRow
-from passerelle.runtime.postgres import listening
+from passerelle.query.ports import CaseQuery, CaseRow, DependentRow, Head, Instant, PublicEvent, StepRow, UseRow
+from passerelle.runtime.postgres import borrowed, listening, transaction
 
 CHANNEL = "ledger_commit"
-_HEAD = "SELECT network, size, accepted_at, floor FROM read.head"
+_HEAD = "SELECT network, size, accepted_at, floor, frontier FROM read.head"
 _EVENTS = (
     "SELECT index, accepted_at, member, type, subject, body FROM read.public_event"
     " WHERE index >= $1 AND index < $2 ORDER BY index LIMIT $3"
+)
+_EVENTS_AT = (
+    "SELECT index, accepted_at, member, type, subject, body FROM read.public_event WHERE index = ANY($1::bigint[])"
 )
 _INSTANTS = (
     "SELECT accepted_at, max(index) + 1 AS size FROM read.entry"
     " WHERE index >= $1 AND index < $2 GROUP BY accepted_at ORDER BY accepted_at"
 )
+_LEAVES = "SELECT entry FROM read.entry WHERE index >= $1 AND index < $2 ORDER BY index"
 _CASE = "SELECT id, state, version, changed, data FROM read.thing"
 _STEPS = (
     "SELECT index, accepted_at, member, type, subject, body FROM read.party_event"
@@ -32,6 +36,16 @@ _DEPENDENTS = (
     " FROM read.dependency d LEFT JOIN read.thing t ON t.key = d.dependent"
     " WHERE d.on_key = $1 AND d.member = $2 ORDER BY d.dependent LIMIT $3"
 )
+# A mark says that a credential counts towards a programme of a receiver: its key is made of the three.
+_USES = """
+SELECT c.id AS credential, t.data ->> 'receiver' AS receiver, t.data ->> 'programme' AS programme, t.state, t.changed
+FROM unnest($2::text[]) AS c (id)
+JOIN read.dependency d ON d.on_key = 'credential:' || c.id
+JOIN read.thing t ON t.key = d.dependent AND t.kind = 'transfer' AND t.id <> $1 AND t.data ->> 'programme' IS NOT NULL
+JOIN read.thing m ON m.key = 'counted:' || (t.data ->> 'receiver') || '|' || (t.data ->> 'programme') || '|' || c.id
+    AND m.state = 'counted' AND m.data ->> 'case' = t.id
+ORDER BY 1, 5 LIMIT $3
+"""
 # One branch a role, so that each is answered from its own index.
 _ROLE = (
     "(" + _CASE + " WHERE kind = 'transfer' AND data ->> '{role}' = $1 AND ($2 = '' OR state = $2)"
@@ -86,6 +100,12 @@ class _Snapshot:
             yield [Instant(*row) for row in await self._connection.fetch(_INSTANTS, first, last)]
             first = last
 
+    async def leaves(self, first: int) -> AsyncIterator[Sequence[bytes]]:
+        while first < self.head.size:
+            last = min(first + self._page, self.head.size)
+            yield [row["entry"] for row in await self._connection.fetch(_LEAVES, first, last)]
+            first = last
+
 
 class _Cases:
     """Cases inside one transaction."""
@@ -104,6 +124,9 @@ class _Cases:
             step = StepRow(row["index"], row["accepted_at"], row["member"], row["type"], row["body"])
             found[row["subject"]].append(step)
         return found
+
+    async def uses(self, case: str, credentials: Sequence[str], limit: int) -> list[UseRow]:
+        return [UseRow(*row) for row in await self._connection.fetch(_USES, case, list(credentials), limit)]
 
     async def cases(self, query: CaseQuery) -> list[CaseRow]:
         roles = [query.role] if query.role else ["sender", "receiver"]
@@ -135,7 +158,16 @@ class PostgresLedger:
     async def head(self) -> Head:
         """The head row. Raises Unavailable."""
         try:
-            return _head(await self._pool.fetchrow(_HEAD))
+            async with borrowed(self._pool) as connection:
+                return _head(await connection.fetchrow(_HEAD))
+        except _BROKEN as error:
+            raise _translated(error) from None
+
+    async def events_at(self, indices: Sequence[int]) -> list[PublicEvent]:
+        """Public events by log index. Raises Unavailable."""
+        try:
+            async with borrowed(self._pool) as connection:
+                return [PublicEvent(*row) for row in await connection.fetch(_EVENTS_AT, list(indices))]
         except _BROKEN as error:
             raise _translated(error) from None
 
@@ -164,8 +196,8 @@ class PostgresLedger:
     async def _transaction(self) -> AsyncIterator[Any]:
         try:
             async with (
-                self._pool.acquire(timeout=10) as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
+                borrowed(self._pool) as connection,
+                transaction(connection, isolation="repeatable_read", readonly=True),
             ):
                 yield connection
         except _BROKEN as error:

@@ -188,6 +188,7 @@ _REFERENCES: Final[dict[str, _Keys]] = {
     "delegation": _one("delegation"),
     "credential": _one("credential"),
     "programme": _one("achievement"),
+    "replaces": _one("achievement"),
     "credentials": _each("credential"),
     "releases": _each("release"),
     "components": _components,

@@ -60,6 +60,16 @@ def requested(context: Context) -> Effects:
         "data.achievement",
         "ask for your own achievement, or let the agency ask",
     )
+    replaced = context.data.get("replaces")
+    if replaced is not None:
+        older = context.reference("achievement", replaced, "data.replaces")
+        context.require(
+            older.owner == achievement.owner and older.id != achievement.id,
+            "reference-invalid",
+            "the course that is replaced is another member's, or the very same",
+            "data.replaces",
+            "name the sender's older course",
+        )
     facts = {"evaluator": receiver, "receiver": receiver, "achievement": context.data["achievement"]}
     return Effects(things=(context.create(state, facts),))
 
@@ -69,16 +79,18 @@ def _request_of_other(context: Context) -> Thing:
 
 
 def evaluated_step(context: Context) -> Effects:
-    """``returned``, ``forwarded``, ``declined``: by the evaluator of the open request."""
+    """``returned``, ``forwarded``, ``declined``: by the evaluator of the open request, or an agency delegated by it."""
     before = _request_of_other(context)
     state = context.step(before)
+    evaluator = before.data["evaluator"]
     context.require(
-        before.data["evaluator"] == context.event.member,
+        evaluator == context.event.member or "delegation" in context.data,
         "not-receiver",
         "the request is with another evaluator",
         "subject",
-        "only its present evaluator may answer it",
+        "only its present evaluator may answer it, or an agency that names the evaluator's delegation",
     )
+    _acts_for(context, evaluator)
     facts = dict(before.data)
     if context.type.event == "forwarded":
         context.member(context.data["evaluator"], "data.evaluator")
@@ -145,7 +157,7 @@ def ruled(context: Context) -> Effects:
     answered = _answer(context, receiver)
     facts = {"receiver": receiver, "version": expected}
     thing = context.create(state, facts) if before is None else context.change(before, state, facts)
-    notices = () if before is None else context.notices(before)
+    notices = () if before is None else context.notices(before, thing)
     edges = context.rests_on(thing.key, receiver, rests)
     return Effects(things=(thing, *answered), dependencies=edges, notices=notices)
 
@@ -158,8 +170,9 @@ def reviewed(context: Context) -> Effects:
     answered: tuple[Thing, ...] = ()
     if context.type.event == "confirmed":
         answered = _answer(context, before.data["receiver"])
-    notices = context.notices(before) if context.type.event == "ended" else ()
-    return Effects(things=(context.change(before, state), *answered), notices=notices)
+    after = context.change(before, state)
+    notices = context.notices(before, after) if context.type.event == "ended" else ()
+    return Effects(things=(after, *answered), notices=notices)
 
 
 def assessed(context: Context) -> Effects:

@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 
 from passerelle.api.equivalency.v1 import equivalency_pb2, equivalency_pb2_grpc
 from passerelle.api.portability.v1 import portability_pb2, portability_pb2_grpc
+from passerelle.core.policy import Pack
 from passerelle.query.equivalency import Equivalency
 from passerelle.query.evaluation import Evaluation
+from passerelle.query.index import Index
+from passerelle.query.listing import Listing
+from passerelle.query.pathways import Pathways
 from passerelle.query.portability import Portability
 from passerelle.query.rpc.calls import ServicerContext, wait_of
 
@@ -15,9 +19,11 @@ from passerelle.query.rpc.calls import ServicerContext, wait_of
 class EquivalencyServicer(equivalency_pb2_grpc.EquivalencyServiceServicer):
     """The handlers; errors are turned into rich status by the server's interceptor."""
 
-    def __init__(self, equivalency: Equivalency, evaluation: Evaluation, *, max_wait_s: float) -> None:
-        self._equivalency = equivalency
-        self._evaluation = evaluation
+    def __init__(self, index: Index, packs: tuple[Pack, ...] = (), *, max_wait_s: float) -> None:
+        self._equivalency = Equivalency(index)
+        self._evaluation = Evaluation(index, packs)
+        self._listing = Listing(index)
+        self._pathways = Pathways(index)
         self._max_wait_s = max_wait_s
 
     async def Find(
@@ -45,6 +51,18 @@ class EquivalencyServicer(equivalency_pb2_grpc.EquivalencyServiceServicer):
         """Achievements by words and facets."""
         return await self._equivalency.search(request, wait_of(context, self._max_wait_s))
 
+    async def ListRules(
+        self, request: equivalency_pb2.ListRulesRequest, context: ServicerContext
+    ) -> equivalency_pb2.ListRulesResponse:
+        """Rules between senders and receivers."""
+        return await self._listing.list_rules(request, wait_of(context, self._max_wait_s))
+
+    async def Pathways(
+        self, request: equivalency_pb2.PathwaysRequest, context: ServicerContext
+    ) -> equivalency_pb2.PathwaysResponse:
+        """The best ways to a target."""
+        return await self._pathways.pathways(request, wait_of(context, self._max_wait_s))
+
     async def GetAchievement(
         self, request: equivalency_pb2.GetAchievementRequest, context: ServicerContext
     ) -> equivalency_pb2.GetAchievementResponse:
@@ -69,4 +87,22 @@ class PortabilityServicer(portability_pb2_grpc.PortabilityServiceServicer):
         self, request: portability_pb2.ListPacksRequest, context: ServicerContext
     ) -> portability_pb2.ListPacksResponse:
         """The packs that Assess knows."""
-        return self._portability.list_packs()
+        return await self._portability.list_packs(request, wait_of(context, self._max_wait_s))
+
+    async def Profile(
+        self, request: portability_pb2.ProfileRequest, context: ServicerContext
+    ) -> portability_pb2.ProfileResponse:
+        """One achievement by every definition."""
+        return await self._portability.profile(request, wait_of(context, self._max_wait_s))
+
+    async def LeadsTo(
+        self, request: portability_pb2.LeadsToRequest, context: ServicerContext
+    ) -> portability_pb2.LeadsToResponse:
+        """Achievements that lead to an occupation or a term."""
+        return await self._portability.frameworks.leads_to(request, wait_of(context, self._max_wait_s))
+
+    async def CompareLevel(
+        self, request: portability_pb2.CompareLevelRequest, context: ServicerContext
+    ) -> portability_pb2.CompareLevelResponse:
+        """A level beside those of other frameworks."""
+        return await self._portability.frameworks.compare_level(request, wait_of(context, self._max_wait_s))

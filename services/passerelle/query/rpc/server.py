@@ -1,4 +1,4 @@
-"""The server: four services, health and reflection on one address."""
+"""The server: five services, health and reflection on one address."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from contextlib import AsyncExitStack
 
 import grpc
 
-from passerelle.api.equivalency.v1 import equivalency_pb2, equivalency_pb2_grpc
+from passerelle.api.equivalency.v1 import articulation_pb2, articulation_pb2_grpc, equivalency_pb2, equivalency_pb2_grpc
 from passerelle.api.ledger.v1 import ledger_pb2
 from passerelle.api.portability.v1 import portability_pb2, portability_pb2_grpc
 from passerelle.api.transfer.v1 import transfer_pb2, transfer_pb2_grpc
 from passerelle.core.policy import Pack
+from passerelle.query.articulation_requests import QueryStore
 from passerelle.query.config import QueryConfig
-from passerelle.query.equivalency import Equivalency
-from passerelle.query.evaluation import Evaluation
 from passerelle.query.index import Index
 from passerelle.query.portability import Portability
-from passerelle.query.ports import CaseStore
+from passerelle.query.rpc.articulation import ArticulationServicer
 from passerelle.query.rpc.calls import Callers
 from passerelle.query.rpc.ledger import ledger_handlers
 from passerelle.query.rpc.public import EquivalencyServicer, PortabilityServicer
@@ -26,6 +25,7 @@ from passerelle.runtime.rpc import RpcServer, open_channel, start_server
 
 SERVICES = (
     equivalency_pb2.DESCRIPTOR.services_by_name["EquivalencyService"].full_name,
+    articulation_pb2.DESCRIPTOR.services_by_name["ArticulationService"].full_name,
     portability_pb2.DESCRIPTOR.services_by_name["PortabilityService"].full_name,
     transfer_pb2.DESCRIPTOR.services_by_name["TransferService"].full_name,
     ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name,
@@ -33,7 +33,7 @@ SERVICES = (
 
 
 async def open_services(
-    config: QueryConfig, index: Index, store: CaseStore, packs: tuple[Pack, ...], clock: Clock, stack: AsyncExitStack
+    config: QueryConfig, index: Index, store: QueryStore, packs: tuple[Pack, ...], clock: Clock, stack: AsyncExitStack
 ) -> RpcServer:
     """Start the server; what it opens is closed with ``stack``. Raises Unavailable ``port-taken``."""
     channel = open_channel(config.ledger)
@@ -42,14 +42,16 @@ async def open_services(
     wait_s = config.max_wait_s
 
     def add(server: grpc.aio.Server) -> None:
-        public = EquivalencyServicer(Equivalency(index), Evaluation(index), max_wait_s=wait_s)
+        public = EquivalencyServicer(index, packs, max_wait_s=wait_s)
         equivalency_pb2_grpc.add_EquivalencyServiceServicer_to_server(public, server)
+        articulation = ArticulationServicer(index, store, max_wait_s=wait_s)
+        articulation_pb2_grpc.add_ArticulationServiceServicer_to_server(articulation, server)
         portability = PortabilityServicer(Portability(index, packs), max_wait_s=wait_s)
         portability_pb2_grpc.add_PortabilityServiceServicer_to_server(portability, server)
         transfer = TransferServicer(index, store, callers, operator=config.operator, max_wait_s=wait_s)
         transfer_pb2_grpc.add_TransferServiceServicer_to_server(transfer, server)
         server.add_generic_rpc_handlers((ledger_handlers(channel),))
 
-    server = await start_server(config.grpc, add, SERVICES)
+    server = await start_server(config.grpc, add, SERVICES, share_port=config.share_port)
     stack.push_async_callback(server.stop)
     return server

@@ -12,6 +12,7 @@ from passerelle.api.transfer.v1 import transfer_pb2_grpc
 from passerelle.core.errors import FormatError, PasserelleError
 from passerelle.query.cases import (
     MAX_DEPENDENTS,
+    MAX_USES,
     ROLES,
     STATES,
     case_message,
@@ -67,7 +68,9 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
         async with self._store.reading() as reader:
             row = check_party(await reader.case(request.case), caller, self._operator)
             steps = await reader.steps([row.id], self._reads_as(caller))
-            return pb.ShowResponse(case=case_message(self._index, row, steps[row.id]), position=_position(reader.head))
+            uses = await reader.uses(row.id, row.data["credentials"], MAX_USES)
+            case = case_message(self._index, row, steps[row.id], uses)
+            return pb.ShowResponse(case=case, position=_position(reader.head))
 
     async def List(self, request: pb.ListRequest, context: ServicerContext) -> pb.ListResponse:
         """The caller's cases, newest change first."""

@@ -1,3 +1,4 @@
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from passerelle.api.common.v1 import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -35,7 +36,7 @@ MATCH_MAYBE: Match
 MATCH_MISS: Match
 
 class FindRequest(_message.Message):
-    __slots__ = ("achievement", "receiver", "jurisdiction", "valid_on", "known_at", "min_position", "page_size", "page_token")
+    __slots__ = ("achievement", "receiver", "jurisdiction", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     JURISDICTION_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +45,7 @@ class FindRequest(_message.Message):
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     receiver: str
     jurisdiction: str
@@ -52,7 +54,8 @@ class FindRequest(_message.Message):
     min_position: int
     page_size: int
     page_token: str
-    def __init__(self, achievement: _Optional[str] = ..., receiver: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    fields: _field_mask_pb2.FieldMask
+    def __init__(self, achievement: _Optional[str] = ..., receiver: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class FindResponse(_message.Message):
     __slots__ = ("achievement", "title", "answers", "next_page_token", "position")
@@ -69,7 +72,7 @@ class FindResponse(_message.Message):
     def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
 
 class ReverseRequest(_message.Message):
-    __slots__ = ("achievement", "sender", "valid_on", "known_at", "min_position", "page_size", "page_token")
+    __slots__ = ("achievement", "sender", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     VALID_ON_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +80,7 @@ class ReverseRequest(_message.Message):
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     sender: str
     valid_on: str
@@ -84,7 +88,8 @@ class ReverseRequest(_message.Message):
     min_position: int
     page_size: int
     page_token: str
-    def __init__(self, achievement: _Optional[str] = ..., sender: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    fields: _field_mask_pb2.FieldMask
+    def __init__(self, achievement: _Optional[str] = ..., sender: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class ReverseResponse(_message.Message):
     __slots__ = ("achievement", "title", "answers", "next_page_token", "position")
@@ -158,7 +163,7 @@ class Rule(_message.Message):
     def __init__(self, id: _Optional[str] = ..., version: _Optional[int] = ..., kind: _Optional[str] = ..., receiver: _Optional[str] = ..., sending: _Optional[_Union[_common_pb2.Expression, _Mapping]] = ..., outcome: _Optional[_Union[_common_pb2.Outcome, _Mapping]] = ..., valid_from: _Optional[str] = ..., valid_to: _Optional[str] = ..., recorded_from: _Optional[int] = ..., recorded_to: _Optional[int] = ..., note: _Optional[str] = ..., source: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TranscriptLine(_message.Message):
-    __slots__ = ("achievement", "version", "completed_on", "grade", "credits", "basis", "reference")
+    __slots__ = ("achievement", "version", "completed_on", "grade", "credits", "basis", "reference", "level")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_ON_FIELD_NUMBER: _ClassVar[int]
@@ -166,6 +171,7 @@ class TranscriptLine(_message.Message):
     CREDITS_FIELD_NUMBER: _ClassVar[int]
     BASIS_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     version: int
     completed_on: str
@@ -173,35 +179,89 @@ class TranscriptLine(_message.Message):
     credits: _common_pb2.CreditValue
     basis: str
     reference: str
-    def __init__(self, achievement: _Optional[str] = ..., version: _Optional[int] = ..., completed_on: _Optional[str] = ..., grade: _Optional[_Union[_common_pb2.Grade, _Mapping]] = ..., credits: _Optional[_Union[_common_pb2.CreditValue, _Mapping]] = ..., basis: _Optional[str] = ..., reference: _Optional[str] = ...) -> None: ...
+    level: _common_pb2.LevelRef
+    def __init__(self, achievement: _Optional[str] = ..., version: _Optional[int] = ..., completed_on: _Optional[str] = ..., grade: _Optional[_Union[_common_pb2.Grade, _Mapping]] = ..., credits: _Optional[_Union[_common_pb2.CreditValue, _Mapping]] = ..., basis: _Optional[str] = ..., reference: _Optional[str] = ..., level: _Optional[_Union[_common_pb2.LevelRef, _Mapping]] = ...) -> None: ...
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("lines", "receiver", "valid_on", "known_at", "min_position")
+    __slots__ = ("lines", "receiver", "valid_on", "known_at", "min_position", "towards", "explain", "caps")
     LINES_FIELD_NUMBER: _ClassVar[int]
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     VALID_ON_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    TOWARDS_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    CAPS_FIELD_NUMBER: _ClassVar[int]
     lines: _containers.RepeatedCompositeFieldContainer[TranscriptLine]
     receiver: str
     valid_on: str
     known_at: _common_pb2.KnownAt
     min_position: int
-    def __init__(self, lines: _Optional[_Iterable[_Union[TranscriptLine, _Mapping]]] = ..., receiver: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+    towards: str
+    explain: bool
+    caps: str
+    def __init__(self, lines: _Optional[_Iterable[_Union[TranscriptLine, _Mapping]]] = ..., receiver: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., towards: _Optional[str] = ..., explain: _Optional[bool] = ..., caps: _Optional[str] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
-    __slots__ = ("reference", "line", "receiver", "match", "rule", "reasons", "smallest_fix", "summary", "position")
+    __slots__ = ("reference", "line", "receiver", "match", "rule", "reasons", "smallest_fix", "summary", "position", "counted", "credits", "used_lines", "trace")
     class Summary(_message.Message):
-        __slots__ = ("matched", "maybe", "missed", "credits")
+        __slots__ = ("matched", "maybe", "missed", "credits", "receivers")
         MATCHED_FIELD_NUMBER: _ClassVar[int]
         MAYBE_FIELD_NUMBER: _ClassVar[int]
         MISSED_FIELD_NUMBER: _ClassVar[int]
         CREDITS_FIELD_NUMBER: _ClassVar[int]
+        RECEIVERS_FIELD_NUMBER: _ClassVar[int]
         matched: int
         maybe: int
         missed: int
         credits: _containers.RepeatedCompositeFieldContainer[_common_pb2.CreditValue]
-        def __init__(self, matched: _Optional[int] = ..., maybe: _Optional[int] = ..., missed: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ...) -> None: ...
+        receivers: _containers.RepeatedCompositeFieldContainer[EvaluateResponse.ReceiverTotal]
+        def __init__(self, matched: _Optional[int] = ..., maybe: _Optional[int] = ..., missed: _Optional[int] = ..., credits: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ..., receivers: _Optional[_Iterable[_Union[EvaluateResponse.ReceiverTotal, _Mapping]]] = ...) -> None: ...
+    class ReceiverTotal(_message.Message):
+        __slots__ = ("receiver", "credits", "towards", "exact", "reasons", "rules", "caps", "within_caps", "over_caps")
+        RECEIVER_FIELD_NUMBER: _ClassVar[int]
+        CREDITS_FIELD_NUMBER: _ClassVar[int]
+        TOWARDS_FIELD_NUMBER: _ClassVar[int]
+        EXACT_FIELD_NUMBER: _ClassVar[int]
+        REASONS_FIELD_NUMBER: _ClassVar[int]
+        RULES_FIELD_NUMBER: _ClassVar[int]
+        CAPS_FIELD_NUMBER: _ClassVar[int]
+        WITHIN_CAPS_FIELD_NUMBER: _ClassVar[int]
+        OVER_CAPS_FIELD_NUMBER: _ClassVar[int]
+        receiver: str
+        credits: _containers.RepeatedCompositeFieldContainer[_common_pb2.CreditValue]
+        towards: _containers.RepeatedCompositeFieldContainer[_common_pb2.CreditValue]
+        exact: bool
+        reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+        rules: _containers.RepeatedScalarFieldContainer[str]
+        caps: _containers.RepeatedCompositeFieldContainer[EvaluateResponse.CapResult]
+        within_caps: _containers.RepeatedCompositeFieldContainer[_common_pb2.CreditValue]
+        over_caps: _containers.RepeatedScalarFieldContainer[str]
+        def __init__(self, receiver: _Optional[str] = ..., credits: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ..., towards: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ..., exact: _Optional[bool] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., rules: _Optional[_Iterable[str]] = ..., caps: _Optional[_Iterable[_Union[EvaluateResponse.CapResult, _Mapping]]] = ..., within_caps: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ..., over_caps: _Optional[_Iterable[str]] = ...) -> None: ...
+    class CapResult(_message.Message):
+        __slots__ = ("pack", "pack_version", "clause", "force", "finding", "message", "reasons")
+        class MessageEntry(_message.Message):
+            __slots__ = ("key", "value")
+            KEY_FIELD_NUMBER: _ClassVar[int]
+            VALUE_FIELD_NUMBER: _ClassVar[int]
+            key: str
+            value: str
+            def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        PACK_FIELD_NUMBER: _ClassVar[int]
+        PACK_VERSION_FIELD_NUMBER: _ClassVar[int]
+        CLAUSE_FIELD_NUMBER: _ClassVar[int]
+        FORCE_FIELD_NUMBER: _ClassVar[int]
+        FINDING_FIELD_NUMBER: _ClassVar[int]
+        MESSAGE_FIELD_NUMBER: _ClassVar[int]
+        REASONS_FIELD_NUMBER: _ClassVar[int]
+        pack: str
+        pack_version: int
+        clause: str
+        force: str
+        finding: str
+        message: _containers.ScalarMap[str, str]
+        reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+        def __init__(self, pack: _Optional[str] = ..., pack_version: _Optional[int] = ..., clause: _Optional[str] = ..., force: _Optional[str] = ..., finding: _Optional[str] = ..., message: _Optional[_Mapping[str, str]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ...) -> None: ...
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
     LINE_FIELD_NUMBER: _ClassVar[int]
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
@@ -211,6 +271,10 @@ class EvaluateResponse(_message.Message):
     SMALLEST_FIX_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    COUNTED_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_FIELD_NUMBER: _ClassVar[int]
+    USED_LINES_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     reference: str
     line: int
     receiver: str
@@ -220,10 +284,47 @@ class EvaluateResponse(_message.Message):
     smallest_fix: _containers.RepeatedScalarFieldContainer[str]
     summary: EvaluateResponse.Summary
     position: _common_pb2.Position
-    def __init__(self, reference: _Optional[str] = ..., line: _Optional[int] = ..., receiver: _Optional[str] = ..., match: _Optional[_Union[Match, str]] = ..., rule: _Optional[_Union[Rule, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., smallest_fix: _Optional[_Iterable[str]] = ..., summary: _Optional[_Union[EvaluateResponse.Summary, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    counted: bool
+    credits: _containers.RepeatedCompositeFieldContainer[_common_pb2.CreditValue]
+    used_lines: _containers.RepeatedScalarFieldContainer[int]
+    trace: Trace
+    def __init__(self, reference: _Optional[str] = ..., line: _Optional[int] = ..., receiver: _Optional[str] = ..., match: _Optional[_Union[Match, str]] = ..., rule: _Optional[_Union[Rule, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., smallest_fix: _Optional[_Iterable[str]] = ..., summary: _Optional[_Union[EvaluateResponse.Summary, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., counted: _Optional[bool] = ..., credits: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ..., used_lines: _Optional[_Iterable[int]] = ..., trace: _Optional[_Union[Trace, _Mapping]] = ...) -> None: ...
+
+class Trace(_message.Message):
+    __slots__ = ("rule", "version", "match", "reasons", "root", "tables")
+    class Clause(_message.Message):
+        __slots__ = ("path", "kind", "achievement", "met", "used_lines", "reasons", "parts")
+        PATH_FIELD_NUMBER: _ClassVar[int]
+        KIND_FIELD_NUMBER: _ClassVar[int]
+        ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+        MET_FIELD_NUMBER: _ClassVar[int]
+        USED_LINES_FIELD_NUMBER: _ClassVar[int]
+        REASONS_FIELD_NUMBER: _ClassVar[int]
+        PARTS_FIELD_NUMBER: _ClassVar[int]
+        path: str
+        kind: str
+        achievement: str
+        met: bool
+        used_lines: _containers.RepeatedScalarFieldContainer[int]
+        reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+        parts: _containers.RepeatedCompositeFieldContainer[Trace.Clause]
+        def __init__(self, path: _Optional[str] = ..., kind: _Optional[str] = ..., achievement: _Optional[str] = ..., met: _Optional[bool] = ..., used_lines: _Optional[_Iterable[int]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., parts: _Optional[_Iterable[_Union[Trace.Clause, _Mapping]]] = ...) -> None: ...
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    MATCH_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    version: int
+    match: Match
+    reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+    root: Trace.Clause
+    tables: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, rule: _Optional[str] = ..., version: _Optional[int] = ..., match: _Optional[_Union[Match, str]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., root: _Optional[_Union[Trace.Clause, _Mapping]] = ..., tables: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("words", "member", "kind", "jurisdiction", "delivery_mode", "framework", "occupation", "page_size", "page_token", "known_at")
+    __slots__ = ("words", "member", "kind", "jurisdiction", "delivery_mode", "framework", "occupation", "page_size", "page_token", "known_at", "fields", "min_position")
     WORDS_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -234,6 +335,8 @@ class SearchRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     words: str
     member: str
     kind: str
@@ -244,7 +347,9 @@ class SearchRequest(_message.Message):
     page_size: int
     page_token: str
     known_at: _common_pb2.KnownAt
-    def __init__(self, words: _Optional[str] = ..., member: _Optional[str] = ..., kind: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., delivery_mode: _Optional[str] = ..., framework: _Optional[str] = ..., occupation: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ...) -> None: ...
+    fields: _field_mask_pb2.FieldMask
+    min_position: int
+    def __init__(self, words: _Optional[str] = ..., member: _Optional[str] = ..., kind: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., delivery_mode: _Optional[str] = ..., framework: _Optional[str] = ..., occupation: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
     __slots__ = ("achievements", "total", "next_page_token", "position")
@@ -259,14 +364,16 @@ class SearchResponse(_message.Message):
     def __init__(self, achievements: _Optional[_Iterable[_Union[Achievement, _Mapping]]] = ..., total: _Optional[int] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
 
 class GetAchievementRequest(_message.Message):
-    __slots__ = ("achievement", "known_at", "min_position")
+    __slots__ = ("achievement", "known_at", "min_position", "fields")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     known_at: _common_pb2.KnownAt
     min_position: int
-    def __init__(self, achievement: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+    fields: _field_mask_pb2.FieldMask
+    def __init__(self, achievement: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
 
 class GetAchievementResponse(_message.Message):
     __slots__ = ("achievement", "endorsements", "evidence", "position")
@@ -279,6 +386,103 @@ class GetAchievementResponse(_message.Message):
     evidence: _containers.RepeatedCompositeFieldContainer[_common_pb2.Evidence]
     position: _common_pb2.Position
     def __init__(self, achievement: _Optional[_Union[Achievement, _Mapping]] = ..., endorsements: _Optional[_Iterable[_Union[Endorsement, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[_common_pb2.Evidence, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class ListRulesRequest(_message.Message):
+    __slots__ = ("sender", "sender_jurisdiction", "receiver", "receiver_jurisdiction", "words", "achievement", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields")
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    SENDER_JURISDICTION_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_JURISDICTION_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    VALID_ON_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    sender: str
+    sender_jurisdiction: str
+    receiver: str
+    receiver_jurisdiction: str
+    words: str
+    achievement: str
+    valid_on: str
+    known_at: _common_pb2.KnownAt
+    min_position: int
+    page_size: int
+    page_token: str
+    fields: _field_mask_pb2.FieldMask
+    def __init__(self, sender: _Optional[str] = ..., sender_jurisdiction: _Optional[str] = ..., receiver: _Optional[str] = ..., receiver_jurisdiction: _Optional[str] = ..., words: _Optional[str] = ..., achievement: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class ListRulesResponse(_message.Message):
+    __slots__ = ("rules", "next_page_token", "position")
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    rules: _containers.RepeatedCompositeFieldContainer[Rule]
+    next_page_token: str
+    position: _common_pb2.Position
+    def __init__(self, rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class PathwaysRequest(_message.Message):
+    __slots__ = ("held", "target", "count", "valid_on", "known_at", "min_position")
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    VALID_ON_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    held: _containers.RepeatedCompositeFieldContainer[TranscriptLine]
+    target: str
+    count: int
+    valid_on: str
+    known_at: _common_pb2.KnownAt
+    min_position: int
+    def __init__(self, held: _Optional[_Iterable[_Union[TranscriptLine, _Mapping]]] = ..., target: _Optional[str] = ..., count: _Optional[int] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+
+class PathwaysResponse(_message.Message):
+    __slots__ = ("target", "title", "pathways", "complete", "position")
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    PATHWAYS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    target: str
+    title: str
+    pathways: _containers.RepeatedCompositeFieldContainer[Pathway]
+    complete: bool
+    position: _common_pb2.Position
+    def __init__(self, target: _Optional[str] = ..., title: _Optional[str] = ..., pathways: _Optional[_Iterable[_Union[Pathway, _Mapping]]] = ..., complete: _Optional[bool] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class Pathway(_message.Message):
+    __slots__ = ("steps", "credits_lost", "effort_hours", "cost_cad", "reasons")
+    class Step(_message.Message):
+        __slots__ = ("kind", "rule", "achievement", "title", "uses", "credits")
+        KIND_FIELD_NUMBER: _ClassVar[int]
+        RULE_FIELD_NUMBER: _ClassVar[int]
+        ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+        TITLE_FIELD_NUMBER: _ClassVar[int]
+        USES_FIELD_NUMBER: _ClassVar[int]
+        CREDITS_FIELD_NUMBER: _ClassVar[int]
+        kind: str
+        rule: Rule
+        achievement: str
+        title: str
+        uses: _containers.RepeatedScalarFieldContainer[str]
+        credits: _containers.RepeatedCompositeFieldContainer[_common_pb2.CreditValue]
+        def __init__(self, kind: _Optional[str] = ..., rule: _Optional[_Union[Rule, _Mapping]] = ..., achievement: _Optional[str] = ..., title: _Optional[str] = ..., uses: _Optional[_Iterable[str]] = ..., credits: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ...) -> None: ...
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    CREDITS_LOST_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_HOURS_FIELD_NUMBER: _ClassVar[int]
+    COST_CAD_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedCompositeFieldContainer[Pathway.Step]
+    credits_lost: _containers.RepeatedCompositeFieldContainer[_common_pb2.CreditValue]
+    effort_hours: str
+    cost_cad: str
+    reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+    def __init__(self, steps: _Optional[_Iterable[_Union[Pathway.Step, _Mapping]]] = ..., credits_lost: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ..., effort_hours: _Optional[str] = ..., cost_cad: _Optional[str] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ...) -> None: ...
 
 class Endorsement(_message.Message):
     __slots__ = ("member", "names", "kinds", "capacity", "jurisdictions", "index", "valid_until", "statement")

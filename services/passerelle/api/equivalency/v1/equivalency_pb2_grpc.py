@@ -60,6 +60,16 @@ class EquivalencyServiceStub:
                 request_serializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.GetAchievementRequest.SerializeToString,
                 response_deserializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.GetAchievementResponse.FromString,
                 _registered_method=True)
+        self.ListRules = channel.unary_unary(
+                '/passerelle.api.equivalency.v1.EquivalencyService/ListRules',
+                request_serializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.ListRulesRequest.SerializeToString,
+                response_deserializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.ListRulesResponse.FromString,
+                _registered_method=True)
+        self.Pathways = channel.unary_unary(
+                '/passerelle.api.equivalency.v1.EquivalencyService/Pathways',
+                request_serializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.PathwaysRequest.SerializeToString,
+                response_deserializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.PathwaysResponse.FromString,
+                _registered_method=True)
 
 
 class EquivalencyServiceServicer:
@@ -104,6 +114,21 @@ class EquivalencyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRules(self, request, context):
+        """Rules between senders and receivers, or between jurisdictions, in order of id. Errors as Find.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Pathways(self, request, context):
+        """From what is held to an achievement or a programme: the best ways, by rules and by what is still to be earned.
+        Errors as Evaluate; NOT_FOUND `not-found` for an unknown target.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EquivalencyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -131,6 +156,16 @@ def add_EquivalencyServiceServicer_to_server(servicer, server):
                     servicer.GetAchievement,
                     request_deserializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.GetAchievementRequest.FromString,
                     response_serializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.GetAchievementResponse.SerializeToString,
+            ),
+            'ListRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRules,
+                    request_deserializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.ListRulesRequest.FromString,
+                    response_serializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.ListRulesResponse.SerializeToString,
+            ),
+            'Pathways': grpc.unary_unary_rpc_method_handler(
+                    servicer.Pathways,
+                    request_deserializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.PathwaysRequest.FromString,
+                    response_serializer=passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.PathwaysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -269,6 +304,60 @@ class EquivalencyService:
             '/passerelle.api.equivalency.v1.EquivalencyService/GetAchievement',
             passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.GetAchievementRequest.SerializeToString,
             passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.GetAchievementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passerelle.api.equivalency.v1.EquivalencyService/ListRules',
+            passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.ListRulesRequest.SerializeToString,
+            passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.ListRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Pathways(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passerelle.api.equivalency.v1.EquivalencyService/Pathways',
+            passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.PathwaysRequest.SerializeToString,
+            passerelle_dot_api_dot_equivalency_dot_v1_dot_equivalency__pb2.PathwaysResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,7 +62,7 @@ class WatchResponse(_message.Message):
     def __init__(self, case: _Optional[_Union[Case, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
 
 class Case(_message.Message):
-    __slots__ = ("id", "state", "version", "sender", "receiver", "release", "programme", "credentials", "lines", "steps", "changed_index")
+    __slots__ = ("id", "state", "version", "sender", "receiver", "release", "programme", "credentials", "lines", "steps", "changed_index", "appeal_by", "final", "level", "uses", "due_on")
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,11 @@ class Case(_message.Message):
     LINES_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     CHANGED_INDEX_FIELD_NUMBER: _ClassVar[int]
+    APPEAL_BY_FIELD_NUMBER: _ClassVar[int]
+    FINAL_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
+    DUE_ON_FIELD_NUMBER: _ClassVar[int]
     id: str
     state: str
     version: int
@@ -85,10 +90,29 @@ class Case(_message.Message):
     lines: _containers.RepeatedCompositeFieldContainer[Line]
     steps: _containers.RepeatedCompositeFieldContainer[Step]
     changed_index: int
-    def __init__(self, id: _Optional[str] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., sender: _Optional[str] = ..., receiver: _Optional[str] = ..., release: _Optional[str] = ..., programme: _Optional[str] = ..., credentials: _Optional[_Iterable[str]] = ..., lines: _Optional[_Iterable[_Union[Line, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., changed_index: _Optional[int] = ...) -> None: ...
+    appeal_by: str
+    final: bool
+    level: int
+    uses: _containers.RepeatedCompositeFieldContainer[Use]
+    due_on: str
+    def __init__(self, id: _Optional[str] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., sender: _Optional[str] = ..., receiver: _Optional[str] = ..., release: _Optional[str] = ..., programme: _Optional[str] = ..., credentials: _Optional[_Iterable[str]] = ..., lines: _Optional[_Iterable[_Union[Line, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., changed_index: _Optional[int] = ..., appeal_by: _Optional[str] = ..., final: _Optional[bool] = ..., level: _Optional[int] = ..., uses: _Optional[_Iterable[_Union[Use, _Mapping]]] = ..., due_on: _Optional[str] = ...) -> None: ...
+
+class Use(_message.Message):
+    __slots__ = ("credential", "receiver", "programme", "state", "changed_index")
+    CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_INDEX_FIELD_NUMBER: _ClassVar[int]
+    credential: str
+    receiver: str
+    programme: str
+    state: str
+    changed_index: int
+    def __init__(self, credential: _Optional[str] = ..., receiver: _Optional[str] = ..., programme: _Optional[str] = ..., state: _Optional[str] = ..., changed_index: _Optional[int] = ...) -> None: ...
 
 class Line(_message.Message):
-    __slots__ = ("line", "credential", "status", "recognition", "individual_reason", "outcome", "reason", "waits_for")
+    __slots__ = ("line", "credential", "status", "recognition", "individual_reason", "outcome", "reason", "waits_for", "recognition_index")
     LINE_FIELD_NUMBER: _ClassVar[int]
     CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +121,7 @@ class Line(_message.Message):
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     WAITS_FOR_FIELD_NUMBER: _ClassVar[int]
+    RECOGNITION_INDEX_FIELD_NUMBER: _ClassVar[int]
     line: int
     credential: str
     status: str
@@ -105,23 +130,42 @@ class Line(_message.Message):
     outcome: _common_pb2.Outcome
     reason: str
     waits_for: str
-    def __init__(self, line: _Optional[int] = ..., credential: _Optional[str] = ..., status: _Optional[str] = ..., recognition: _Optional[str] = ..., individual_reason: _Optional[str] = ..., outcome: _Optional[_Union[_common_pb2.Outcome, _Mapping]] = ..., reason: _Optional[str] = ..., waits_for: _Optional[str] = ...) -> None: ...
+    recognition_index: int
+    def __init__(self, line: _Optional[int] = ..., credential: _Optional[str] = ..., status: _Optional[str] = ..., recognition: _Optional[str] = ..., individual_reason: _Optional[str] = ..., outcome: _Optional[_Union[_common_pb2.Outcome, _Mapping]] = ..., reason: _Optional[str] = ..., waits_for: _Optional[str] = ..., recognition_index: _Optional[int] = ...) -> None: ...
 
 class Step(_message.Message):
-    __slots__ = ("event", "member", "index", "accepted_at_ms", "note", "reason")
+    __slots__ = ("event", "member", "index", "accepted_at_ms", "note", "reason", "cause_index", "earlier_index", "documents")
     EVENT_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_INDEX_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
     event: str
     member: str
     index: int
     accepted_at_ms: int
     note: str
     reason: str
-    def __init__(self, event: _Optional[str] = ..., member: _Optional[str] = ..., index: _Optional[int] = ..., accepted_at_ms: _Optional[int] = ..., note: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    cause_index: int
+    earlier_index: int
+    documents: _containers.RepeatedCompositeFieldContainer[Document]
+    def __init__(self, event: _Optional[str] = ..., member: _Optional[str] = ..., index: _Optional[int] = ..., accepted_at_ms: _Optional[int] = ..., note: _Optional[str] = ..., reason: _Optional[str] = ..., cause_index: _Optional[int] = ..., earlier_index: _Optional[int] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ...) -> None: ...
+
+class Document(_message.Message):
+    __slots__ = ("sha256", "media_type", "size", "role")
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    sha256: str
+    media_type: str
+    size: int
+    role: str
+    def __init__(self, sha256: _Optional[str] = ..., media_type: _Optional[str] = ..., size: _Optional[int] = ..., role: _Optional[str] = ...) -> None: ...
 
 class DependentsRequest(_message.Message):
     __slots__ = ("on",)

@@ -1,0 +1,211 @@
+"""``passerelle agreements``: agreements files of agencies and institutions, in and out of a node."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from passerelle.cli import node_show
+from passerelle.cli.common import ConfigOption, JsonOption, print_json
+from passerelle.cli.node_office import with_office
+
+if TYPE_CHECKING:
+    from passerelle.node.agreements.book import Book
+    from passerelle.node.agreements.desk import AgreementDesk
+    from passerelle.node.agreements.table import Read
+    from passerelle.node.main import Office
+
+app = typer.Typer(no_args_is_help=True, help="Agreements files: import, export, diff.")
+MAX_SHOWN: Final = 10_000
+
+FileArgument = Annotated[Path, typer.Argument(help="The agreements file; docs/agreements.md gives its form.")]
+TableOption = Annotated[
+    Path | None, typer.Option("--institutions", help="CSV: code, member, credit_system, grade_scheme, delegation.")
+]
+HoldOption = Annotated[
+    bool, typer.Option("--hold-unknown", help="Hold rules back whose courses nobody has published yet.")
+]
+FormatOption = Annotated[
+    str, typer.Option("--format", help="csv, assist-json or ctdl-json; found from the file by default.")
+]
+
+
+@app.callback()
+def agreements() -> None:
+    """Agreements files of agencies and institutions: import, export, diff."""
+
+
+def _book(path: Path | None) -> Book:
+    from passerelle.node.agreements.book import Book, read_book
+
+    return read_book(path) if path is not None else Book()
+
+
+def _desk(office: Office, book: Book, hold_unknown: bool) -> AgreementDesk:
+    from passerelle.node.agreements.desk import AgreementDesk
+
+    return AgreementDesk(office.store, book, office.config.member, hold_unknown)
+
+
+def _read(file: Path, book: Book, form: str) -> Read:
+    from passerelle.node.agreements.reading import reader_of
+
+    return reader_of(file, book, form)
+
+
+@app.command("import")
+def import_(
+    file: FileArgument,
+    config: ConfigOption,
+    institutions: TableOption = None,
+    form: FormatOption = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; store and send nothing.")] = False,
+    hold_unknown: HoldOption = False,
+    report: Annotated[Path | None, typer.Option("--report", help="Where every error goes, as CSV.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import agreements. Exit code 0: every row taken; 2: some rows refused, the others taken; 1: nothing done."""
+    from passerelle.node.csv_report import report_path, write_report
+
+    book = _book(institutions)
+    read = _read(file, book, form)
+
+    async def work(office: Office) -> Any:
+        with node_show.import_progress(file) as progress:
+            desk = _desk(office, book, hold_unknown)
+            found = await desk.run(read, office.importer(), dry_run=dry_run, progress=progress)
+            if not dry_run:
+                await office.release()
+        return found, office.config.language
+
+    found, language = with_office(config, work)
+    target = report or report_path(file)
+    if found.errors:
+        write_report(target, found.errors)
+    if as_json:
+        print_json({**found.as_dict(), "report": str(target) if found.errors else None})
+    else:
+        node_show.import_outcome(found, target, language)
+    if found.refused:
+        raise typer.Exit(2)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not be there yet.")],
+    config: ConfigOption,
+    institutions: TableOption = None,
+    form: FormatOption = "csv",
+    receiver: Annotated[str, typer.Option("--receiver", help="Only rules of this receiving member.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write what this node has published, and the private notes that it keeps, as an agreements file."""
+    from passerelle.core.errors import FormatError
+    from passerelle.node.agreements.desk import rows_of
+    from passerelle.node.agreements.table import COLUMNS
+
+    book = _book(institutions)
+    if form != "csv":
+        fix = "Export as csv."
+        raise FormatError("format-unknown", "agreements are not written in this format", where="--format", fix=fix)
+
+    async def work(office: Office) -> int:
+        count = 0
+        try:
+            with file.open("x", encoding="utf-8", newline="") as out:
+                writer = csv.DictWriter(out, list(COLUMNS), lineterminator="\n")
+                writer.writeheader()
+                async for row in rows_of(office.store, book, office.config.member, receiver=receiver):
+                    writer.writerow(row)
+                    count += 1
+        except FileExistsError:
+            fix = "Name a new file."
+            raise FormatError("argument-invalid", "the file is there already", where=str(file), fix=fix) from None
+        except FormatError:
+            # Nothing half done: a file that lacks agreements would end them when it is compared as a whole.
+            file.unlink(missing_ok=True)
+            raise
+        return count
+
+    count = with_office(config, work)
+    if as_json:
+        print_json({"file": str(file), "agreements": count})
+    else:
+        print(f"{file}: {count}")
+
+
+@app.command()
+def diff(
+    file: FileArgument,
+    config: ConfigOption,
+    institutions: TableOption = None,
+    form: FormatOption = "",
+    full: Annotated[bool, typer.Option("--full", help="The file is the whole: list what it lacks.")] = False,
+    hold_unknown: HoldOption = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=MAX_SHOWN, help="Most changes shown.")] = 200,
+    as_json: JsonOption = False,
+) -> None:
+    """What a file would grant, revise, end and deny, field by field; nothing is stored or sent.
+
+    Exit code 0: no change; 3: changes; 2: some rows would be refused.
+    """
+    from passerelle.node.agreements.diff import Differ
+
+    book = _book(institutions)
+    read = _read(file, book, form)
+
+    async def work(office: Office) -> Any:
+        differ = Differ(_desk(office, book, hold_unknown))
+        shown: list[Any] = []
+        async for change in differ.run(read, full=full):
+            if len(shown) < limit:
+                shown.append(change)
+        return shown, differ.counts, office.config.language
+
+    shown, counts, language = with_office(config, work)
+    if as_json:
+        print_json({"counts": counts, "changes": [change.as_dict() for change in shown]})
+    else:
+        _show(shown, counts, language)
+    if counts["refused"]:
+        raise typer.Exit(2)
+    if any(count for action, count in counts.items() if action != "unchanged"):
+        raise typer.Exit(3)
+
+
+ACTIONS: Final = {
+    "grant": ("grant", "accorder"),
+    "deny": ("deny", "refuser le crédit"),
+    "revise": ("revise", "réviser"),
+    "end": ("end", "mettre fin"),
+    "unchanged": ("unchanged", "inchangées"),
+    "missing": ("missing", "manquantes"),
+    "refused": ("refused", "rejetées"),
+}
+
+
+def _show(changes: Sequence[Any], counts: dict[str, int], language: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    place = 1 if language == "fr" else 0
+    heads = (("row", "agreement", "what", "column", "before", "after"),
+             ("ligne", "entente", "action", "colonne", "avant", "après"))[place]  # fmt: skip
+    table = Table(box=None, pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for change in changes:
+        number = str(change.row or "")
+        lines = [(one.column, one.before, one.after) for one in change.fields]
+        lines += [(error.column, f"{error.what} [{error.code}]", error.fix) for error in change.errors]
+        for count, line in enumerate(lines or [("", "", "")]):
+            start = (number, change.id, ACTIONS[change.action][place]) if not count else ("", "", "")
+            table.add_row(*start, *line)
+    console = Console()
+    console.print(table, markup=False)
+    told = ", ".join(f"{count} {ACTIONS[action][place]}" for action, count in counts.items() if count)
+    console.print(told or {0: "The file holds no agreement.", 1: "Le fichier ne contient aucune entente."}[place])
