@@ -89,6 +89,33 @@ async def test_an_adjusted_outcome_takes_the_place_of_the_decided_one(
     assert (line.status, line.outcome.type, line.outcome.credits.value) == ("credited", "unassigned", "3/2")
 
 
+async def test_both_parties_see_where_else_a_credential_counts_until_it_is_removed(
+    rows: LedgerRows, live: Running, case: str
+) -> None:
+    await rows.course("queens/ba", "Bachelor of Arts", kind="degree")
+    release = {"credentials": [uuid7(1)], "receiver": "queens", "purpose": "transfer", "ends_on": "2030-01-01"}
+    await rows.add("credential.release-granted", "humber", uuid4(2), release)
+    other, opened = uuid7(101), {"release": uuid4(2), "sender": "humber", "receiver": "queens"}
+    await rows.add("transfer.requested", "queens", other, {**opened, "credentials": [uuid7(1)], "due_on": "2026-02-01"})
+    line: dict[str, Any] = {"line": 1, "credential": uuid7(1), "status": "credited", "individual_reason": "Read"}
+    line["outcome"] = {"type": "unassigned", "subject": "ARCH", "credits": credit("3")}
+    decided = {"expected_version": 1, "lines": [line], "appeal_by": "2030-01-01", "final": True}
+    await rows.add("transfer.decided", "queens", other, decided)
+    posted = {"expected_version": 2, "programme": "queens/ba", "posted_on": "2026-01-05"}
+    await rows.add("transfer.posted", "queens", other, posted)
+    for caller in ("queens", "humber"):
+        request = pb.ShowRequest(case=case, min_position=rows.size)
+        shown = (await stub(live).Show(request, metadata=token_of(caller), timeout=5)).case
+        assert [(use.credential, use.programme, use.state) for use in shown.uses] == [(uuid7(1), "queens/ba", "posted")]
+    seen = (await stub(live).Show(pb.ShowRequest(case=other), metadata=token_of("queens"), timeout=5)).case
+    assert [use.programme for use in seen.uses] == ["queens/beng"]
+    assert (seen.appeal_by, seen.final, seen.level, seen.due_on) == ("2030-01-01", True, 1, "2026-02-01")
+    lines = [{"line": 1, "outcome": "removed"}]
+    await rows.add("transfer.adjusted", "queens", other, {"expected_version": 3, "reason": "error", "lines": lines})
+    request = pb.ShowRequest(case=case, min_position=rows.size)
+    assert not (await stub(live).Show(request, metadata=token_of("queens"), timeout=5)).case.uses
+
+
 async def test_erased_bodies_leave_a_case_that_can_be_told(rows: LedgerRows, live: Running, case: str) -> None:
     await rows.pool.execute("UPDATE ledger.party_body SET body = NULL WHERE subject = $1", case)
     shown = (await stub(live).Show(pb.ShowRequest(case=case), metadata=token_of("queens"), timeout=5)).case

@@ -19,6 +19,9 @@ app = typer.Typer(no_args_is_help=True, help="Releases: which credentials, to wh
 PURPOSES = ("transfer", "admission", "stack", "employment", "assessment")
 OutOption = Annotated[Path | None, typer.Option("--out", help="Where the learner's file goes: NAME.release.json.")]
 ResultsOption = Annotated[bool, typer.Option("--results", help="Put the learner's course results into the file.")]
+SealedOption = Annotated[
+    bool, typer.Option("--sealed", help="Person and results can be read by the receiver's node alone.")
+]
 ReleaseArgument = Annotated[str, typer.Argument(metavar="RELEASE", help="The release's id.")]
 
 
@@ -32,6 +35,7 @@ def create(
     purpose: Annotated[str, typer.Option("--purpose", help=", ".join(PURPOSES))] = "transfer",
     out: OutOption = None,
     results: ResultsOption = False,
+    sealed: SealedOption = False,
     wait: WaitOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,7 +53,7 @@ def create(
         release = await releases.create(ids, receiver=receiver, purpose=purpose, ends_on=ends)
         await office.release()
         if out is not None:
-            await releases.write_file(release, out, results=results, wait_s=wait)
+            await releases.write_file(release, out, results=results, wait_s=wait, sealed=sealed)
         return {"release": release, "credentials": ids, "receiver": receiver, "file": str(out) if out else None}
 
     _tell(with_office(config, work), as_json)
@@ -61,6 +65,7 @@ def show(
     config: ConfigOption,
     out: OutOption = None,
     results: ResultsOption = False,
+    sealed: SealedOption = False,
     wait: WaitOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,7 +74,7 @@ def show(
     async def work(office: Office) -> dict[str, Any]:
         releases = office.releases()
         if out is not None:
-            await releases.write_file(release, out, results=results, wait_s=wait)
+            await releases.write_file(release, out, results=results, wait_s=wait, sealed=sealed)
         return await releases.show(release)
 
     _tell(with_office(config, work), as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from passerelle.cli import node_show
+from passerelle.cli import node_case, node_show
 from passerelle.cli.common import ConfigOption, JsonOption, print_json
 from passerelle.cli.node_office import WaitOption, with_office
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from passerelle.node.main import Office
 
 app = typer.Typer(no_args_is_help=True, help="Credit-transfer cases: the receiver opens, decides and posts.")
+app.registered_commands += node_case.app.registered_commands
 
 CaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="The case's id.")]
 NoteOption = Annotated[str, typer.Option("--note", help="A remark; never about the person.")]
@@ -33,17 +34,25 @@ def request(
     confirm: Annotated[
         str, typer.Option("--confirm", help="A learner's id, or new, where a person has compared.")
     ] = "",
+    match_later: Annotated[
+        bool, typer.Option("--match-later", help="Open it now; 'match' says whose it is. Before posting only.")
+    ] = False,
     wait: WaitOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
     """Open a case on a learner's release file: check it, match the person, publish the request."""
 
     async def work(office: Office) -> dict[str, Any]:
-        proved, learner = await office.releases().accept(release, confirm=confirm)
-        case, draft = await office.transfers().request(proved, learner, programme=programme, due_on=due)
+        releases, given = office.releases(), {"programme": programme, "due_on": due}
+        if match_later:
+            proved, learner = await releases.accept_unmatched(release)
+        else:
+            proved, learner = await releases.accept(release, confirm=confirm)
+        case, draft = await office.transfers().request(proved, learner, pending=match_later, **given)
         await office.release()
         answer = (await office.answers([draft], wait_s=wait))[0]
-        return {**answer, "case": case, "release": proved.release, "sender": proved.sender, "learner": learner}
+        told = {"case": case, "release": proved.release, "sender": proved.sender}
+        return {**answer, **told, "learner": None if match_later else learner}
 
     node_show.answer(with_office(config, work), as_json)
 
@@ -97,6 +106,8 @@ def decide(
     reason: Annotated[str, typer.Option("--reason", help="no-credit: level, content, hours...")] = "",
     waits_for: Annotated[str, typer.Option("--waits-for", help="final-grade, admission, enrolment, department.")] = "",
     final: Annotated[bool, typer.Option("--final", help="The last level of appeal is spent.")] = False,
+    appeal_by: Annotated[str, typer.Option("--appeal-by", help="Last day for an appeal, YYYY-MM-DD.")] = "",
+    proposed: Annotated[bool, typer.Option("--proposed", help="The lines answered by 'line', all of them.")] = False,
     note: NoteOption = "",
     version: VersionOption = None,
     wait: WaitOption = 0.0,
@@ -116,10 +127,15 @@ def decide(
             "individual_reason": individual_reason, "reason": reason, "waits_for": waits_for,
             "outcome": assigned(credit, amount, office.config.member),
         }  # fmt: skip
-        decided = read_json(lines) if lines is not None else [await transfers.line(case, given)]
-        data: dict[str, Any] = {"lines": decided}
-        data |= {name: value for name, value in (("final", final), ("note", note)) if value}
-        event = await transfers.step(case, "decided", data, version=version)
+        decided: Any
+        on = version
+        if proposed:
+            decided, on = await office.casework().proposals.decision(case)
+        else:
+            decided = read_json(lines) if lines is not None else [await transfers.line(case, given)]
+        more = (("final", final), ("note", note), ("appeal_by", appeal_by))
+        data: dict[str, Any] = {"lines": decided} | {name: value for name, value in more if value}
+        event = await transfers.step(case, "decided", data, version=on)
         return (await office.publish([event], wait_s=wait))[0]
 
     node_show.answer(with_office(config, work), as_json)
@@ -161,20 +177,26 @@ def adjust(
 def appeal(
     case: CaseArgument, config: ConfigOption,
     ground: Annotated[str, typer.Option("--ground", help="new-evidence, error-of-fact, procedure, other.")],
+    documents: Annotated[Path | None, typer.Option("--documents", help="New evidence by hash, as JSON.")] = None,
     note: NoteOption = "", version: VersionOption = None, wait: WaitOption = 0.0, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Appeal against the decision."""
-    _step(config, case, "appealed", {"ground": ground, "note": note}, version, wait, as_json)
+    from passerelle.node.publishing import read_json
+
+    given = read_json(documents) if documents is not None else []
+    data = {"ground": ground, "documents": given, "note": note}
+    _step(config, case, "appealed", data, version, wait, as_json)
 
 
 @app.command()
 def withdraw(
     case: CaseArgument, config: ConfigOption,
     by: Annotated[str, typer.Option("--by", help="learner or receiver.")] = "learner",
+    reason: Annotated[str, typer.Option("--reason", help="learner-request, unmatched, duplicate, other.")] = "",
     note: NoteOption = "", version: VersionOption = None, wait: WaitOption = 0.0, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Withdraw the case, before posting only."""
-    _step(config, case, "withdrawn", {"by": by, "note": note}, version, wait, as_json)
+    _step(config, case, "withdrawn", {"by": by, "reason": reason, "note": note}, version, wait, as_json)
 
 
 @app.command()

@@ -104,6 +104,9 @@ def keys(
     add_witness: Annotated[
         list[Path] | None, typer.Option("--add-witness", help="Public key file of a key that cosigns checkpoints.")
     ] = None,
+    add_seal: Annotated[
+        list[Path] | None, typer.Option("--add-seal", help="Public key file of a key to which documents are sealed.")
+    ] = None,
     remove: Annotated[list[str] | None, typer.Option("--remove", help="Key id that ends.")] = None,
     distrust: Annotated[
         list[str] | None, typer.Option("--distrust-from", help="FAMILY=SEQUENCE: events from there on are distrusted.")
@@ -115,9 +118,9 @@ def keys(
     from passerelle.node.setup import public_key_entry, removals
 
     data: dict[str, Any] = {"member": member}
-    if add or add_witness:
-        added = [public_key_entry(path) for path in add or ()]
-        data["add"] = [*added, *(public_key_entry(path, "witness") for path in add_witness or ())]
+    given = (("sign", add), ("witness", add_witness), ("seal", add_seal))
+    if added := [public_key_entry(path, use) for use, paths in given for path in paths or ()]:
+        data["add"] = added
     if remove:
         data["remove"] = removals(remove, distrust or [])
     _publish(config, "keys-changed", member, data, wait, as_json)

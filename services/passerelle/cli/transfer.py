@@ -54,7 +54,7 @@ def show(
         print_json(answering.as_json(response))
         return
     chosen = answering.language(lang)
-    _show_case(response.case)
+    _show_case(response.case, chosen)
     answering.console().print(answering.position_text(response.position, chosen))
 
 
@@ -151,7 +151,7 @@ def dependents(
     out.print(answering.position_text(response.position, chosen))
 
 
-def _show_case(case: Any) -> None:
+def _show_case(case: Any, lang: str = "en") -> None:
     from rich.markup import escape
     from rich.tree import Tree
 
@@ -163,6 +163,11 @@ def _show_case(case: Any) -> None:
         what = [line.status, outcome.type, answering.credit_text(outcome.credits), outcome.achievement, outcome.title]
         what += [line.recognition or line.individual_reason, line.reason, line.waits_for]
         root.add(escape(f"{line.line}  {line.credential}  " + "  ".join(part for part in what if part)))
+    for use in case.uses:
+        counts = "compte chez" if lang == "fr" else "counts at"
+        root.add(escape(f"{use.credential}  {counts} {use.receiver}: {use.programme} ({use.state})"))
+    if case.appeal_by:
+        root.add(escape(f"{'appel jusqu’au' if lang == 'fr' else 'appeal by'} {case.appeal_by}"))
     for step in case.steps:
         root.add(escape("  ".join(p for p in (str(step.index), step.event, step.member, step.reason, step.note) if p)))
     answering.console().print(root)

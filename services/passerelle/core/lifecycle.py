@@ -64,8 +64,15 @@ TABLES: Final[dict[str, Table]] = {
             "decided": "decided",
             "withdrawn": "withdrawn",
         },
-        "decided": {"posted": "posted", "appealed": "appealed", "withdrawn": "withdrawn", "closed": "closed"},
-        "posted": {"adjusted": "posted", "appealed": "appealed", "closed": "closed"},
+        # Decided again where a line waits for a grade, an admission, an enrolment or a department.
+        "decided": {
+            "decided": "decided",
+            "posted": "posted",
+            "appealed": "appealed",
+            "withdrawn": "withdrawn",
+            "closed": "closed",
+        },
+        "posted": {"decided": "decided", "adjusted": "posted", "appealed": "appealed", "closed": "closed"},
         "appealed": {
             "evidence-added": "appealed",
             "information-requested": "appealed",

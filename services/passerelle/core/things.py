@@ -43,12 +43,29 @@ class Dependency(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Told to ``member``: ``event`` happened to ``about``, and these things of the member rest on it."""
+    """Told to ``member``: ``event`` happened to ``about``, and these things of the member rest on it.
+
+    ``change`` says what the event made of the thing (contracts/formats.md, "Inbox record"): ``before`` and ``after``,
+    each ``{state, version}``; ``reason``, a code, and ``effective_on`` where the event states them; ``grandfathered``:
+    whether what was decided before stands by itself.
+    """
 
     member: str
     about: str
     event: str
     affects: tuple[str, ...]
+    change: Mapping[str, Any] = field(default_factory=dict)
+
+    def value(self, index: int, member: str) -> dict[str, Any]:
+        """The notice as JSON values: the event stands at ``index`` and is the work of ``member``."""
+        told: dict[str, Any] = {
+            "about": self.about,
+            "event": self.event,
+            "index": index,
+            "member": member,
+            "affects": self.affects,
+        }
+        return told | {"change": self.change} if self.change else told
 
 
 class Effects(NamedTuple):

@@ -53,6 +53,8 @@ class DecisionLine(Model):
     credential: CredentialId
     status: Literal["pending", "credited", "no-credit", "conditional"]
     recognition: RecognitionId | None = None
+    recognition_index: Annotated[int, Field(ge=0)] | None = None
+    """Log index of the entry that recorded the version of the rule which was applied."""
     individual_reason: ShortText | None = None
     outcome: Outcome | None = None
     waits_for: Literal["final-grade", "admission", "enrolment", "department"] | None = None
@@ -71,6 +73,8 @@ class DecisionLine(Model):
             raise ValueError("a no-credit line states its reason")
         if self.status in {"pending", "conditional"} and self.waits_for is None:
             raise ValueError("a pending or conditional line states what it waits for")
+        if self.recognition_index is not None and self.recognition is None:
+            raise ValueError("recognition_index stands beside the recognition that it belongs to")
         return self
 
 
@@ -80,6 +84,8 @@ class DecidedData(_Step):
     lines: Annotated[tuple[DecisionLine, ...], Field(min_length=1, max_length=500)]
     final: bool = False
     """The last level of appeal is spent."""
+    appeal_by: Date | None = None
+    """Last day (UTC) on which the receiver takes an appeal of this decision; no limit when absent."""
 
     @model_validator(mode="after")
     def _distinct(self) -> DecidedData:
@@ -115,6 +121,8 @@ class AdjustedData(_Step):
     reason: Literal["source-revoked", "source-amended", "error", "programme-change"]
     cause: Annotated[int, Field(ge=0)] | None = None
     """Log index of the entry that this answers."""
+    earlier: Annotated[int, Field(ge=0)] | None = None
+    """Log index of the posting that this adjusts."""
     lines: Annotated[tuple[AdjustedLine, ...], Field(min_length=1, max_length=500)]
 
 
@@ -129,6 +137,8 @@ class WithdrawnData(_Step):
     """Before posting only."""
 
     by: Literal["learner", "receiver"]
+    reason: Literal["learner-request", "unmatched", "duplicate", "other"] | None = None
+    """``unmatched``: the receiver could not tell who the learner is."""
 
 
 class ClosedData(_Step):

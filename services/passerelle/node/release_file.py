@@ -5,6 +5,8 @@ Source: contracts/formats.md, "Release file": ``{grant, credentials: [receipt fi
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +25,15 @@ from passerelle.events.values import MAX_ITEMS
 from passerelle.node.csv_cells import BIRTH_DATE, PERSON_NAME, CellError
 from passerelle.node.messages import PartyBody
 from passerelle.node.people import Person
+from passerelle.node.sealed import Content, OwnSeal, SealKey, open_sealed, seal
 
 MAX_FILE: Final = 32 * 1024 * 1024
 MAX_RESULTS: Final = 1000
 MAX_RECEIPTS: Final = 16 * MAX_ITEMS
 _PARTS: Final = frozenset({"grant", "credentials", "results", "person"})
+MATCH: Final = "match"
+"""Role of the sealed part: by what the receiver tells who the learner is."""
+MATCH_TYPE: Final = "application/json"
 KeysOf = Callable[[str], Mapping[str, bytes]]
 """Every signing key that a member ever had, by id."""
 
@@ -47,15 +53,26 @@ class ProvedRelease:
 
 
 def build_file(
-    grant: Receipt, credentials: Sequence[Receipt], results: Sequence[Mapping[str, Any]], person: Person
+    grant: Receipt,
+    credentials: Sequence[Receipt],
+    results: Sequence[Mapping[str, Any]],
+    person: Person,
+    *,
+    release: str = "",
+    key: SealKey | None = None,
 ) -> bytes:
-    """The file's bytes: one JSON object. Of the person it holds name and birth date only."""
-    value = {
-        "grant": grant.as_dict(),
-        "credentials": [receipt.as_dict() for receipt in credentials],
+    """The file's bytes: one JSON object. Of the person it holds name and birth date only.
+
+    With ``key`` person and results can be read by the receiver's node alone. Raises FormatError ``file-too-large``.
+    """
+    known: dict[str, Any] = {
         "results": [dict(result) for result in results],
         "person": {"name": person.name, "birth_date": person.birth_date},
     }
+    if key is not None:
+        sealed = seal(Content(release, MATCH, MATCH_TYPE, orjson.dumps(known)), key)
+        known = {"results": [], "person": {"sealed": base64.b64encode(sealed).decode()}}
+    value = {"grant": grant.as_dict(), "credentials": [receipt.as_dict() for receipt in credentials], **known}
     return orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n"
 
 
@@ -90,6 +107,8 @@ class Verifier:
     log_keys: Sequence[VerifierKey]
     today: str
     witnesses: WitnessPolicy = NO_WITNESSES
+    seal: OwnSeal | None = None
+    """The key that opens what was sealed to this member."""
 
     def prove(self, value: Any) -> ProvedRelease:
         """Check a whole release file. Raises FormatError, SignatureInvalid, ProofError or Refused."""
@@ -97,7 +116,6 @@ class Verifier:
             raise _malformed("the file is not an object of grant, credentials, results and person")
         if not 1 <= len(value["credentials"]) <= MAX_RECEIPTS:
             raise _malformed("the file holds no credential, or too many receipts")
-        person, results = _person(value["person"]), _results(value["results"])
         grant, data = self._body(value["grant"], "grant")
         if grant.type != BY_NAME["credential.release-granted"].full:
             raise _malformed("the grant is not a release", "grant")
@@ -107,6 +125,8 @@ class Verifier:
             raise Refused("release-expired", f"the release ended on {data['ends_on']}", where="grant")
         credentials = tuple(data["credentials"])
         bodies = self._credentials(value["credentials"], credentials)
+        known = self._known(value, grant.subject)
+        person, results = _person(known["person"]), _results(known["results"])
         return ProvedRelease(
             grant.subject,
             grant.member,
@@ -117,6 +137,23 @@ class Verifier:
             person,
             results,
         )
+
+    def _known(self, value: Mapping[str, Any], release: str) -> Mapping[str, Any]:
+        """Person and results as they stand in the file, or opened where they were sealed to this member."""
+        person = value["person"]
+        if not isinstance(person, dict) or person.keys() != {"sealed"}:
+            return value
+        if self.seal is None:
+            fix = "Set seal_key_file to the key that the registry lists for this member."
+            raise FormatError("sealed-malformed", "this node has no key to open it with", where="person", fix=fix)
+        try:
+            opened = open_sealed(base64.b64decode(str(person["sealed"]), validate=True), self.seal, release)
+            known = orjson.loads(opened.content)
+        except (binascii.Error, orjson.JSONDecodeError):
+            raise _malformed("what is sealed in it cannot be read", "person") from None
+        if opened.role != MATCH or not isinstance(known, dict) or known.keys() != {"person", "results"}:
+            raise _malformed("what is sealed in it is not person and results", "person")
+        return known
 
     def _credentials(self, receipts: Sequence[Any], granted: Sequence[str]) -> list[PartyBody]:
         bodies = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -19,6 +19,7 @@ from passerelle.node.plan import NewEvent
 from passerelle.node.ports import CaseStore, Ledger, OutboxRow, OutboxStore, ReleaseRow
 from passerelle.node.records import RecordKeys
 from passerelle.node.release_file import ProvedRelease, Verifier, build_file, read_file
+from passerelle.node.sealed import OwnSeal, seal_key
 from passerelle.runtime.clock import Clock, as_date
 from passerelle.runtime.ids import Ids
 from passerelle.runtime.process import wait_for
@@ -51,6 +52,8 @@ class Releases:
     operator: str
     witnesses: int = 0
     """How many members, the operator not counting, must have cosigned the checkpoints of a file that is taken in."""
+    seal: OwnSeal | None = None
+    """Opens what was sealed to this member."""
 
     async def credential_ids(self, credentials: Sequence[str], records: Sequence[str]) -> list[str]:
         """Credential ids as given, and those of office record ids. Raises NotFound ``record-unknown``."""
@@ -83,12 +86,15 @@ class Releases:
             raise Refused("release-invalid", "the credentials are of several learners", where="--credential", fix=fix)
         return learners.pop()
 
-    async def write_file(self, release: str, path: Path, *, results: bool, wait_s: float) -> None:
+    async def write_file(self, release: str, path: Path, *, results: bool, wait_s: float, sealed: bool = False) -> None:
         """Write the learner's file once the log has proved grant and credentials, waiting up to ``wait_s`` seconds.
 
-        Raises NotFound, Refused (the ledger refused the grant), Unavailable (not yet answered or proved).
+        ``sealed``: the person and the results are for the receiver's node alone. Raises NotFound (also
+        ``seal-key-missing``), Refused (the ledger refused the grant), Unavailable (not yet answered or proved).
         """
         row = await self._outgoing(release)
+        record = await self.store.own_record(row.member) if sealed else None
+        key = seal_key(row.member, record, self.clock.now_ms()) if sealed else None
         receipts: list[Receipt] = []
         problem: list[PasserelleError] = []
 
@@ -106,7 +112,7 @@ class Releases:
             raise Unavailable(cause.code, cause.what, where=f"release {release}", fix=fix)
         learner = await self._learner(row.learner)
         found = await self._results(learner) if results else []
-        content = build_file(receipts[0], receipts[1:], found, self.vault.person(learner))
+        content = build_file(receipts[0], receipts[1:], found, self.vault.person(learner), release=release, key=key)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.write_bytes(content)
@@ -200,6 +206,7 @@ class Releases:
             [VerifierKey.parse(str(vkey))],
             as_date(now_ms),
             registry_quorum(self.witnesses, records, self.network, self.operator, now_ms),
+            self.seal,
         )
         return verifier.prove(value)
 
@@ -226,6 +233,31 @@ class Releases:
             row, [], learner=learner if fresh else None, proved=proved.bodies, now_ms=self.clock.now_ms()
         )
         return proved, learner.id
+
+    async def accept_unmatched(self, path: Path) -> tuple[ProvedRelease, str]:
+        """Prove a learner's file and keep its person apart until somebody has compared; the release, the person's id.
+
+        Nobody finds this person by name or birth date: only :class:`passerelle.node.matching.Matching` decides on them.
+        """
+        proved = await self.prove(path)
+        enrolled = self.vault.enrol(proved.person)
+        # No keyed hash has this form.
+        apart = f"candidate {enrolled.id}"
+        candidate = replace(enrolled, number_key=None, match_key=apart, birth_key=apart)
+        details = self.vault.seal(candidate.id, candidate.wrapped_key, {"results": list(proved.results)})
+        row = ReleaseRow(
+            proved.release,
+            False,
+            proved.sender,
+            candidate.id,
+            proved.credentials,
+            proved.purpose,
+            proved.ends_on,
+            details,
+        )
+        now_ms = self.clock.now_ms()
+        await self.store.save_release(row, [], learner=candidate, proved=proved.bodies, now_ms=now_ms)
+        return proved, candidate.id
 
     async def _match(self, proved: ProvedRelease, confirm: str) -> tuple[Learner, bool]:
         """The learner whom the file is about, and whether they are new here."""

@@ -29,8 +29,18 @@ class TransferStore(CaseStore, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One event of a case; ``index`` is None while the ledger has not answered."""
+
+    index: int | None
+    name: str
+    member: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class CaseView:
-    """A case as this node knows it: ``version`` is what the next step must name."""
+    """A case as this node knows it: ``version`` is what the next step must name, ``level`` counts its decisions."""
 
     id: str
     state: str
@@ -41,7 +51,26 @@ class CaseView:
     credentials: tuple[str, ...]
     programme: str
     lines: tuple[Mapping[str, Any], ...]
-    steps: tuple[str, ...]
+    told: tuple[Step, ...]
+    due_on: str = ""
+    appeal_by: str = ""
+    final: bool = False
+    level: int = 0
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of its events, in order."""
+        return tuple(step.name for step in self.told)
+
+    @property
+    def posted_at(self) -> int | None:
+        """Log index of the latest posting."""
+        return next((step.index for step in reversed(self.told) if step.name == "posted"), None)
+
+    @property
+    def documents(self) -> tuple[Mapping[str, Any], ...]:
+        """What its events say of documents, in order: hash, type, size, role."""
+        return tuple(document for step in self.told for document in step.data.get("documents") or ())
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -56,6 +85,10 @@ class CaseView:
             "programme": self.programme,
             "lines": [dict(line) for line in self.lines],
             "steps": list(self.steps),
+            "due_on": self.due_on,
+            "appeal_by": self.appeal_by,
+            "final": self.final,
+            "level": self.level,
         }
 
 
@@ -69,8 +102,10 @@ class Transfers:
     ids: Ids
     member: str
 
-    async def request(self, proved: ProvedRelease, learner: str, *, programme: str, due_on: str) -> tuple[str, Any]:
-        """Draft the opening of a case; its id and the draft."""
+    async def request(
+        self, proved: ProvedRelease, learner: str, *, programme: str, due_on: str, pending: bool = False
+    ) -> tuple[str, Any]:
+        """Draft the opening of a case; its id and the draft. ``pending``: a person has still to compare the learner."""
         case = self.ids.uuid7()
         data: dict[str, Any] = {
             "release": proved.release,
@@ -80,7 +115,10 @@ class Transfers:
         }
         data |= {name: value for name, value in (("programme", programme), ("due_on", due_on)) if value}
         draft = self.author.draft(NewEvent(BY_NAME["transfer.requested"], case, data))
-        await self.store.save_case(CaseRow(case, proved.release, proved.sender, learner), [draft], self.clock.now_ms())
+        row = CaseRow(case, proved.release, proved.sender, learner)
+        if pending:
+            row = CaseRow(case, proved.release, proved.sender, None, "pending", learner)
+        await self.store.save_case(row, [draft], self.clock.now_ms())
         return case, draft
 
     async def view(self, case: str) -> CaseView:
@@ -90,16 +128,26 @@ class Transfers:
         # Ours may come back from the inbox: the index tells one from another. What is unanswered stands last.
         logged = {row.index: row.signed.body for row in rows if row.index is not None}
         logged |= {body.index: body.body for body in await self.store.bodies_of(thing)}
-        bodies = [logged[index] for index in sorted(logged)]
-        bodies += [row.signed.body for row in rows if row.index is None]
-        if not bodies:
+        steps = [_step(index, logged[index]) for index in sorted(logged)]
+        steps += [_step(None, row.signed.body) for row in rows if row.index is None]
+        if not steps:
             raise NotFound("not-found", "this node knows no such case", where="CASE")
-        return _view(case, [orjson.loads(body) for body in bodies])
+        return view_of(case, steps)
 
     async def step(self, case: str, name: str, data: Mapping[str, Any], *, version: int | None = None) -> NewEvent:
-        """A step on the case's latest version, or on the one stated."""
+        """A step on the case's latest version, or on the one stated.
+
+        Raises Refused ``learner-mismatch`` where credit would go to the record of nobody.
+        """
         view = await self.view(case)
-        return NewEvent(BY_NAME[f"transfer.{name}"], case, {"expected_version": version or view.version, **data})
+        row = await self.store.case(case) if name == "posted" else None
+        if row is not None and row.matched != "confirmed":
+            fix = "Compare the person, then run passerelle node transfer match."
+            raise Refused("learner-mismatch", f"the person of this case is {row.matched}", where="CASE", fix=fix)
+        given = dict(data)
+        if name == "adjusted" and view.posted_at is not None:
+            given.setdefault("earlier", view.posted_at)
+        return NewEvent(BY_NAME[f"transfer.{name}"], case, {"expected_version": version or view.version, **given})
 
     async def line(self, case: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """One decision line from what a person stated; the credential and the rule's outcome are filled in."""
@@ -110,43 +158,72 @@ class Transfers:
                 fix = "Name it with --credential."
                 raise Refused("argument-missing", "the case has several credentials", where="--credential", fix=fix)
             line["credential"] = view.credentials[0]
-        if line["status"] in {"credited", "conditional"} and "outcome" not in line and "recognition" in line:
-            line["outcome"] = await self._outcome_of(str(line["recognition"]))
+        if "recognition" in line:
+            needed = line["status"] in {"credited", "conditional"} and "outcome" not in line
+            await self._apply_rule(line, needed=needed)
         return line
 
-    async def _outcome_of(self, recognition: str) -> Mapping[str, Any]:
+    async def _apply_rule(self, line: dict[str, Any], *, needed: bool) -> None:
+        """The entry of the rule's latest version into the line, and its outcome where that is ``needed``."""
+        recognition = str(line["recognition"])
         rows = [row for row in await self.store.events_of(f"recognition:{recognition}") if row.outcome != "refused"]
         for row in reversed(rows):
             data = orjson.loads(row.signed.body)["data"]
-            if "outcome" in data:
-                found: Mapping[str, Any] = data["outcome"]
-                return found
+            if "outcome" in data or (row.type == BY_NAME["recognition.denied"].full and not needed):
+                if row.index is not None:
+                    line["recognition_index"] = row.index
+                if needed:
+                    line["outcome"] = data["outcome"]
+                return
+        if not needed:
+            return
         fix = "State the outcome, or name a rule that this node published."
         raise NotFound("record-unknown", "this node published no such rule", where="--recognition", fix=fix)
 
 
-def _view(case: str, bodies: Sequence[Mapping[str, Any]]) -> CaseView:
-    first = bodies[0]["data"]
-    state, lines, steps = ABSENT, (), []
-    for body in bodies:
-        step = str(body["type"]).split(".")[-2]
-        steps.append(step)
-        state = next_state("transfer", state, step) or state
-        if step == "decided":
-            lines = tuple(body["data"]["lines"])
-    posted = [body["data"]["programme"] for body in bodies if ".posted." in body["type"]]
+def _step(index: int | None, body: bytes) -> Step:
+    value = orjson.loads(body)
+    return Step(index, str(value["type"]).split(".")[-2], str(value["source"]).rpartition(":")[2], value["data"])
+
+
+def view_of(case: str, told: Sequence[Step]) -> CaseView:
+    """The case that these events make, in their order."""
+    first, state, level = told[0].data, ABSENT, 0
+    lines: dict[int, Mapping[str, Any]] = {}
+    said: dict[str, Any] = {"final": False, "appeal_by": "", "programme": str(first.get("programme") or "")}
+    for step in told:
+        settles = step.name == "decided" and state in {"decided", "posted"}
+        state = next_state("transfer", state, step.name) or state
+        if step.name == "decided":
+            level += 0 if settles else 1
+            lines = {line["line"]: line for line in step.data["lines"]}
+            said["final"] = bool(step.data.get("final")) or (settles and said["final"])
+            said["appeal_by"] = str(step.data.get("appeal_by") or (said["appeal_by"] if settles else ""))
+        elif step.name == "adjusted":
+            lines |= {line["line"]: _adjusted(lines.get(line["line"], {}), line) for line in step.data["lines"]}
+        elif step.name == "posted":
+            said["programme"] = str(step.data["programme"])
     return CaseView(
-        case,
-        state,
-        len(bodies),
-        str(first.get("sender", "")),
-        str(first.get("receiver", "")),
-        str(first.get("release", "")),
-        tuple(first.get("credentials", ())),
-        posted[-1] if posted else str(first.get("programme", "")),
-        lines,
-        tuple(steps),
+        id=case,
+        state=state,
+        version=len(told),
+        sender=str(first.get("sender", "")),
+        receiver=str(first.get("receiver", "")),
+        release=str(first.get("release", "")),
+        credentials=tuple(first.get("credentials", ())),
+        lines=tuple(lines[number] for number in sorted(lines)),
+        told=tuple(told),
+        due_on=str(first.get("due_on") or ""),
+        level=level,
+        **said,
     )
+
+
+def _adjusted(line: Mapping[str, Any], change: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A posted line as an adjustment leaves it."""
+    if change["outcome"] == "removed":
+        return {**line, "status": "removed"}
+    return {**line, "outcome": change["new_outcome"]} if change["outcome"] == "changed" else line
 
 
 def assigned(course: str, amount: str, member: str) -> dict[str, Any] | None:

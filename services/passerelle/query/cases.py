@@ -12,9 +12,11 @@ from passerelle.core.catalogue import EVENT_TYPES
 from passerelle.core.errors import FormatError, NotFound, PasserelleError
 from passerelle.query import messages
 from passerelle.query.index import Index
-from passerelle.query.ports import CaseRow, StepRow
+from passerelle.query.ports import CaseRow, StepRow, UseRow
 
 MAX_DEPENDENTS: Final = 1_000
+MAX_USES: Final = 1_000
+_DOCUMENT: Final = ("sha256", "media_type", "size", "role")
 ROLES: Final = ("", "sender", "receiver")
 STATES: Final = (
     "",
@@ -40,8 +42,10 @@ def step_data(step: StepRow) -> Mapping[str, Any]:
     return {} if step.body is None else dict(orjson.loads(step.body)["data"])
 
 
-def case_message(index: Index, row: CaseRow, steps: Sequence[StepRow]) -> pb.Case:
-    """The case with its lines and steps. ``steps`` in log order; erased ones keep their place without their text."""
+def case_message(index: Index, row: CaseRow, steps: Sequence[StepRow], uses: Sequence[UseRow] = ()) -> pb.Case:
+    """The case with its lines and steps, and where else its credentials count. ``steps`` in log order; erased ones keep
+    their place without their text.
+    """
     facts = row.data
     told = [(step, step_data(step)) for step in steps]
     opened = next((data for step, data in told if step_name(step.type) == "requested"), {})
@@ -57,6 +61,32 @@ def case_message(index: Index, row: CaseRow, steps: Sequence[StepRow]) -> pb.Cas
         lines=_lines(index, row, told),
         steps=[_step(step, data) for step, data in told],
         changed_index=row.changed,
+        appeal_by=facts.get("appeal_by") or "",
+        final=bool(facts.get("final")),
+        level=_level(steps),
+        uses=[_use(use) for use in uses],
+        due_on=opened.get("due_on") or "",
+    )
+
+
+def _level(steps: Sequence[StepRow]) -> int:
+    """Decisions, appeals included. One that completes another, while lines waited, is of the same level."""
+    level, open_again = 0, True
+    for step in steps:
+        name = step_name(step.type)
+        if name == "decided" and open_again:
+            level, open_again = level + 1, False
+        open_again = open_again or name == "appealed"
+    return level
+
+
+def _use(use: UseRow) -> pb.Use:
+    return pb.Use(
+        credential=use.credential,
+        receiver=use.receiver,
+        programme=use.programme,
+        state=use.state,
+        changed_index=use.changed,
     )
 
 
@@ -68,6 +98,11 @@ def _step(step: StepRow, data: Mapping[str, Any]) -> pb.Step:
         accepted_at_ms=step.accepted_at,
         note=data.get("note") or "",
         reason=data.get("reason") or data.get("ground") or "",
+        cause_index=data.get("cause") or 0,
+        earlier_index=data.get("earlier") or 0,
+        documents=[
+            pb.Document(**{name: one[name] for name in _DOCUMENT if name in one}) for one in data.get("documents") or ()
+        ],
     )
 
 
@@ -100,6 +135,7 @@ def _line(
         individual_reason=decided.get("individual_reason") or "",
         reason=decided.get("reason") or "",
         waits_for=decided.get("waits_for") or "",
+        recognition_index=decided.get("recognition_index") or 0,
     )
     outcome = adjusted.get(fact["line"]) or decided.get("outcome")
     if outcome:

@@ -10,12 +10,16 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The log's head: ``size`` entries; times in Unix ms. No later entry is earlier than ``floor``."""
+    """The log's head: ``size`` entries; times in Unix ms. No later entry is earlier than ``floor``.
+
+    ``frontier``: the hashes of the tree's whole subtrees, the largest first (RFC 9162), one after the other.
+    """
 
     network: str
     size: int
     accepted_at: int
     floor: int
+    frontier: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,9 @@ class Snapshot(Protocol):
 
     def instants(self, first: int) -> AsyncIterator[Sequence[Instant]]:
         """Acceptance times of all entries from index ``first`` on, in order, in bounded pages."""
+
+    def leaves(self, first: int) -> AsyncIterator[Sequence[bytes]]:
+        """The entries themselves from index ``first`` on, in order, in bounded pages."""
 
 
 class LedgerLog(Protocol):
@@ -95,6 +102,17 @@ class DependentRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UseRow:
+    """Another case that counts a credential: its receiver, programme, state and last change."""
+
+    credential: str
+    receiver: str
+    programme: str
+    state: str
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
 class CaseQuery:
     """Which cases of a member: in ``role`` (``sender``, ``receiver`` or either), ``state`` (empty: all).
 
@@ -118,6 +136,9 @@ class CaseReader(Protocol):
 
     async def steps(self, cases: Sequence[str], member: str | None) -> dict[str, list[StepRow]]:
         """The events of these cases that ``member`` (None: the operator) is party to, in log order, by case."""
+
+    async def uses(self, case: str, credentials: Sequence[str], limit: int) -> list[UseRow]:
+        """Other cases whose credit was posted on these credentials and was not removed, by credential and change."""
 
     async def cases(self, query: CaseQuery) -> list[CaseRow]:
         """A member's cases, latest change first."""

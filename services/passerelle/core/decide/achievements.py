@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from passerelle.core.decide.context import Context, leaves, member_of, organisation_of
+from passerelle.core.decide.context import MAX_STACK_DEPTH, Context, leaves, member_of, organisation_of
 from passerelle.core.errors import Refused
 from passerelle.core.things import Effects
 
-MAX_STACK_DEPTH = 16
 MAX_STACK_SIZE = 256
 
 
@@ -90,14 +89,16 @@ def published(context: Context) -> Effects:
         _check_not_circular(context, facts["components"])
     if before is None:
         return Effects(things=(context.create(state, facts),))
-    return Effects(things=(context.change(before, state, facts),), notices=context.notices(before))
+    after = context.change(before, state, facts)
+    return Effects(things=(after,), notices=context.notices(before, after))
 
 
 def retired(context: Context) -> Effects:
     """``achievement-retired``: its rules and cases hear of it."""
     context.owned_subject()
     before = context.subject()
-    return Effects(things=(context.change(before, context.step(before)),), notices=context.notices(before))
+    after = context.change(before, context.step(before))
+    return Effects(things=(after,), notices=context.notices(before, after))
 
 
 def endorsed(context: Context) -> Effects:

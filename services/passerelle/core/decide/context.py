@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from passerelle.core.catalogue import EVENT_TYPES, EventType
 from passerelle.core.errors import Refused
@@ -13,6 +13,15 @@ from passerelle.core.things import Dependency, Notice, Occurrence, Thing, View
 
 MEMBER_URN = "urn:passerelle:member:"
 ORGANISATION_URN = "urn:passerelle:organisation:"
+STACK: Final = "credential:"
+"""What rests on a credential and is one itself: a stack."""
+MAX_STACK_DEPTH: Final = 16
+GRANDFATHERED: Final = frozenset(
+    {"achievement-revised", "achievement-retired", "revised", "ended", "confirmed", "policy-published", "erased"}
+)
+"""Events that leave earlier decisions standing: a course counts when completed inside the dates of its rule, a
+credential names its version, and erasing bodies undoes no decision. All others ask for an answer.
+"""
 
 
 class Missing(Exception):
@@ -125,19 +134,55 @@ class Context:
             thing.data if data is None else data,
         )
 
-    def notices(self, on: Thing) -> tuple[Notice, ...]:
-        """One notice a member that has something resting on ``on``, in order of member id."""
-        affected: dict[str, list[str]] = {}
-        for edge in self.view.dependents(on.key):
-            affected.setdefault(edge.member, []).append(edge.dependent)
+    def notices(self, on: Thing, after: Thing | None = None) -> tuple[Notice, ...]:
+        """One notice a member that has something resting on ``on``, in order of member id.
+
+        What rests on a stack rests on its components: stacks are walked upwards. ``after`` is the thing as the event
+        leaves it.
+        """
+        affected: dict[str, set[str]] = {}
+        for edge in self._resting(on.key):
+            affected.setdefault(edge.member, set()).add(edge.dependent)
+        change = {} if after is None else self._change(on, after)
         return tuple(
-            Notice(member, on.key, self.event.type, tuple(sorted(set(keys))))
+            Notice(member, on.key, self.event.type, tuple(sorted(keys)), change)
             for member, keys in sorted(affected.items())
         )
+
+    def _resting(self, key: str) -> Iterator[Dependency]:
+        """The edges on a thing, and on the stacks that are made of it, each thing once."""
+        level, seen = [key], {key}
+        for _ in range(MAX_STACK_DEPTH):
+            above = []
+            for on in level:
+                for edge in self.view.dependents(on):
+                    yield edge
+                    if edge.dependent.startswith(STACK) and edge.dependent not in seen:
+                        seen.add(edge.dependent)
+                        above.append(edge.dependent)
+            if not above:
+                return
+            level = above
+
+    def _change(self, before: Thing, after: Thing) -> dict[str, Any]:
+        """What the event made of a thing, without a word of free text."""
+        change: dict[str, Any] = {"before": _standing(before), "after": _standing(after)}
+        reason = self.data.get("reason")
+        if isinstance(reason, str) and self.type.visibility == "party":
+            # A code of a closed list. In public events it is free text, which everybody can read there.
+            change["reason"] = reason
+        if self.data.get("effective_on") is not None:
+            change["effective_on"] = str(self.data["effective_on"])
+        return change | {"grandfathered": self.type.event in GRANDFATHERED}
 
     def rests_on(self, dependent: str, member: str, keys: Iterable[str]) -> tuple[Dependency, ...]:
         """Edges from each key to the dependent."""
         return tuple(Dependency(key, dependent, member) for key in keys)
+
+
+def _standing(thing: Thing) -> dict[str, Any]:
+    """State and version; that which was published counts where the thing has one."""
+    return {"state": thing.state, "version": thing.data.get("version", thing.version)}
 
 
 def _first_steps(kind: str) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ def changed(context: Context) -> Effects:
     """``amended``, ``suspended``, ``reinstated``: what rests on the credential hears of it."""
     before = _owned(context)
     after = context.change(before, context.step(before))
-    return Effects(things=(after,), parties=_parties(before), notices=context.notices(before))
+    return Effects(things=(after,), parties=_parties(before), notices=context.notices(before, after))
 
 
 def co_awarded(context: Context) -> Effects:
@@ -171,7 +171,7 @@ def revoked(context: Context) -> Effects:
     signed = set(before.data["awarding"]) - set(before.data["unsigned"])
     complete = signed <= set(by)
     after = context.change(before, state if complete else before.state, {**before.data, "revoked_by": by})
-    notices = context.notices(before) if complete else ()
+    notices = context.notices(before, after) if complete else ()
     return Effects(things=(after,), parties=_parties(before), notices=notices)
 
 
@@ -186,12 +186,13 @@ def erased(context: Context) -> Effects:
         "subject",
         "let the issuer publish this",
     )
+    after = erased_thing(context)
     return Effects(
-        things=(erased_thing(context),),
+        things=(after,),
         parties=_parties(before),
         undepend=(before.key,),
         erase=(context.event.subject,),
-        notices=context.notices(before),
+        notices=context.notices(before, after),
     )
 
 

@@ -49,4 +49,4 @@ def published(context: Context) -> Effects:
         context.member(data["delegate"], "data.delegate")
         facts.update(delegate=data["delegate"], valid_from=data["valid_from"], valid_to=data.get("valid_to"))
     thing = context.create(state, facts) if before is None else context.change(before, state, facts)
-    return Effects(things=(thing,), notices=() if before is None else context.notices(before))
+    return Effects(things=(thing,), notices=() if before is None else context.notices(before, thing))

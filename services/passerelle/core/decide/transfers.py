@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
 from passerelle.core.decide.context import Context
 from passerelle.core.decide.credentials import check_release
@@ -10,6 +11,10 @@ from passerelle.core.things import Effects, Thing
 
 EITHER_PARTY = frozenset({"evidence-added", "appealed", "withdrawn"})
 NO_CASE_FACTS = {"final": False, "lines": []}
+WAITING: Final = frozenset({"pending", "conditional"})
+"""Statuses of a line that is still to be settled: a grade, an admission, an enrolment or a department is awaited."""
+WAITED_IN: Final = frozenset({"decided", "posted"})
+"""States in which a decision can be completed without an appeal."""
 
 
 def _parties(thing: Thing) -> tuple[str, ...]:
@@ -106,13 +111,16 @@ def stepped(context: Context) -> Effects:
     """Every step that changes the state alone."""
     case, state = _open_case(context)
     event = context.type.event
+    marks: list[Thing] = []
     if event == "appealed":
+        _check_appeal(context, case)
+    if event == "withdrawn":
         context.require(
-            not case.data["final"],
-            "decision-final",
-            "the last level of appeal is spent",
+            "programme" not in case.data,
+            "step-illegal",
+            f"step withdrawn is not legal in state {case.state}: the credit of this case was posted",
             "type",
-            "the decision stands",
+            "decide again, or adjust what was posted; a case is withdrawn before posting only",
         )
     if event == "closed" and case.state == "decided":
         credited = [line for line in case.data["lines"] if line["status"] != "no-credit"]
@@ -123,12 +131,35 @@ def stepped(context: Context) -> Effects:
             "type",
             "post the credit, then close the case",
         )
-    return Effects(things=(context.change(case, state),), parties=_parties(case))
+        marks = _no_longer_counted(context, case, "", ())
+    return Effects(things=(context.change(case, state), *marks), parties=_parties(case))
+
+
+def _check_appeal(context: Context, case: Thing) -> None:
+    """Not after the last level, and within the limit that the decision states."""
+    context.require(
+        not case.data["final"],
+        "decision-final",
+        "the last level of appeal is spent",
+        "type",
+        "the decision stands",
+    )
+    limit = case.data.get("appeal_by")
+    context.require(
+        limit is None or context.event.date <= limit,
+        "appeal-late",
+        f"the receiver takes appeals of this decision until {limit}",
+        "type",
+        "ask the receiver whether it decides anew",
+    )
 
 
 def decided(context: Context) -> Effects:
     """``decided``: each line about a credential of the case, resting on a rule of the receiver or a stated reason."""
     case, state = _open_case(context)
+    settles = case.state in WAITED_IN
+    if settles:
+        _check_settling(context, case)
     lines, rests = [], []
     for number, line in enumerate(context.data["lines"]):
         where = f"data.lines[{number}]"
@@ -139,23 +170,60 @@ def decided(context: Context) -> Effects:
             f"{where}.credential",
             "name a credential of the case",
         )
-        rule = line.get("recognition")
-        if rule is not None:
-            rests.append(_check_rule(context, case, rule, f"{where}.recognition"))
+        if line.get("recognition") is not None:
+            rests.append(_check_rule(context, case, line, where))
         lines.append({"line": line["line"], "credential": line["credential"], "status": line["status"]})
-    facts = {**case.data, "lines": lines, "final": bool(context.data.get("final", False))}
+    final = bool(context.data.get("final", False)) or (settles and bool(case.data["final"]))
+    facts = {**case.data, "lines": lines, "final": final}
+    if not settles:
+        # The limit of an earlier decision does not bind the appeal of this one.
+        facts.pop("appeal_by", None)
+    if context.data.get("appeal_by") is not None:
+        facts["appeal_by"] = str(context.data["appeal_by"])
     edges = context.rests_on(case.key, case.data["receiver"], rests)
     return Effects(things=(context.change(case, state, facts),), dependencies=edges, parties=_parties(case))
 
 
-def _check_rule(context: Context, case: Thing, rule: str, where: str) -> str:
-    found = context.reference("recognition", rule, where)
+def _check_settling(context: Context, case: Thing) -> None:
+    """A decision is completed where a line waits; lines that do not wait are stated as they stand."""
+    waiting = {line["line"] for line in case.data["lines"] if line["status"] in WAITING}
+    context.require(
+        bool(waiting),
+        "step-illegal",
+        f"step decided is not legal in state {case.state}: no line is pending or conditional",
+        "type",
+        "adjust what was posted, or decide again after an appeal",
+    )
+    stated = {line["line"]: (line["credential"], line["status"]) for line in context.data["lines"]}
+    for line in case.data["lines"]:
+        number, status, said = line["line"], line["status"], stated.get(line["line"])
+        # What was removed from the record is never brought back by completing the rest.
+        stands = said is None or said[1] == "no-credit" if status == "removed" else said == (line["credential"], status)
+        context.require(
+            number in waiting or stands,
+            "step-illegal",
+            f"line {number} does not wait: it stands as {status}, and the decision states it otherwise",
+            "data.lines",
+            "state lines that do not wait as they stand; only an appeal or an adjustment changes them",
+        )
+
+
+def _check_rule(context: Context, case: Thing, line: Mapping[str, Any], where: str) -> str:
+    found = context.reference("recognition", line["recognition"], f"{where}.recognition")
     context.require(
         found.data["receiver"] == case.data["receiver"],
         "reference-invalid",
         "the rule is another receiver's",
-        where,
+        f"{where}.recognition",
         "name a rule of the receiver, or state an individual_reason",
+    )
+    index = line.get("recognition_index")
+    context.require(
+        index is None or found.created <= index <= found.changed,
+        "reference-invalid",
+        f"the entries of the rule stand at index {found.created} to {found.changed}",
+        f"{where}.recognition_index",
+        "name the log index of the version of the rule that was applied",
     )
     return found.key
 
@@ -186,8 +254,25 @@ def posted(context: Context) -> Effects:
             "leave the credential out, or post to another programme",
         )
         marks.append(_mark(context, key, "counted", case.id))
+    marks += _no_longer_counted(context, case, programme, counted)
     facts = {**case.data, "programme": programme}
     return Effects(things=(context.change(case, state, facts), *marks), parties=_parties(case))
+
+
+def _no_longer_counted(context: Context, case: Thing, programme: str, counted: Collection[str]) -> list[Thing]:
+    """What an earlier posting of the case counted and its latest decision does not: free for other cases."""
+    earlier = case.data.get("programme")
+    if earlier is None:
+        return []
+    marks = []
+    for credential in case.data["credentials"]:
+        if earlier == programme and credential in counted:
+            continue
+        key = counted_key(case.data["receiver"], earlier, credential)
+        mark = context.view.thing(key)
+        if mark is not None and mark.state == "counted" and mark.data["case"] == case.id:
+            marks.append(_mark(context, key, "removed", case.id))
+    return marks
 
 
 def _mark(context: Context, key: str, state: str, case: str) -> Thing:
@@ -203,7 +288,8 @@ def adjusted(context: Context) -> Effects:
     case, state = _open_case(context)
     by_line = {line["line"]: line for line in case.data["lines"]}
     programme = case.data.get("programme")
-    marks, lines = [], dict(by_line)
+    lines, removed = dict(by_line), set[str]()
+    marks: list[Thing] = []
     for number, line in enumerate(context.data["lines"]):
         known = by_line.get(line["line"])
         context.require(
@@ -213,10 +299,31 @@ def adjusted(context: Context) -> Effects:
             f"data.lines[{number}].line",
             "name a credited line of the decision",
         )
+        if known is not None and programme is not None:
+            _check_earlier(context, case, programme, known["credential"])
         if known is not None and line["outcome"] == "removed":
             lines[line["line"]] = {**known, "status": "removed"}
-            if programme is not None:
-                key = counted_key(case.data["receiver"], programme, known["credential"])
-                marks.append(_mark(context, key, "removed", case.id))
+            removed.add(known["credential"])
+    # A credential of two lines counts as long as one of them stands.
+    removed -= {line["credential"] for line in lines.values() if line["status"] == "credited"}
+    if programme is not None:
+        keys = [counted_key(case.data["receiver"], programme, credential) for credential in sorted(removed)]
+        marks = [_mark(context, key, "removed", case.id) for key in keys]
     facts = {**case.data, "lines": [lines[number] for number in sorted(lines)]}
     return Effects(things=(context.change(case, state, facts), *marks), parties=_parties(case))
+
+
+def _check_earlier(context: Context, case: Thing, programme: str, credential: str) -> None:
+    """Where the step names the posting that it adjusts, that is the one which counts the credential."""
+    named = context.data.get("earlier")
+    if named is None:
+        return
+    mark = context.view.thing(counted_key(case.data["receiver"], programme, credential))
+    posted_at = None if mark is None else mark.changed
+    context.require(
+        posted_at == named,
+        "reference-invalid",
+        f"the credit was posted by entry {posted_at}",
+        "data.earlier",
+        "name the entry that posted the credit",
+    )

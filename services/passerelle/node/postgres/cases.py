@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from passerelle.node.messages import PartyBody
 from passerelle.node.outbox import Draft
@@ -140,11 +140,14 @@ class Cases(Part):
         """See :class:`passerelle.node.ports.CaseStore`."""
         async with session(self._pool, transaction=True) as connection:
             await connection.execute(
-                "INSERT INTO node.transfer_case (id, release, sender, learner, created_at) VALUES ($1, $2, $3, $4, $5)",
+                "INSERT INTO node.transfer_case (id, release, sender, learner, matched, candidate, created_at)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7)",
                 case.id,
                 case.release,
                 case.sender,
                 case.learner,
+                case.matched,
+                case.candidate,
                 now_ms,
             )
             await insert_drafts(connection, drafts, now_ms)
@@ -155,5 +158,10 @@ class Cases(Part):
             row = await connection.fetchrow("SELECT * FROM node.transfer_case WHERE id::text = $1", case)
         if row is None:
             return None
-        learner = str(row["learner"]) if row["learner"] is not None else None
-        return CaseRow(str(row["id"]), str(row["release"]), row["sender"], learner)
+        return as_case(row)
+
+
+def as_case(row: Any) -> CaseRow:
+    """A row of ``node.transfer_case``."""
+    learner, candidate = (str(row[name]) if row[name] is not None else None for name in ("learner", "candidate"))
+    return CaseRow(str(row["id"]), str(row["release"]), row["sender"], learner, row["matched"], candidate)
