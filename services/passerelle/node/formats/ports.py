@@ -33,11 +33,13 @@ class Section:
 class Reading:
     """What a file holds. ``remarks`` are for the person who imports, one line each and without personal values: a
     signature that was verified, a proof that was not checked, parts of the document that the node has no place for.
+    ``mapping`` names the column mapping through which a table was read.
     """
 
     format: str
     sections: Sequence[Section]
     remarks: Sequence[str] = ()
+    mapping: str = ""
 
 
 class Format(Protocol):
