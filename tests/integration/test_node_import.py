@@ -191,8 +191,8 @@ async def test_reports_are_complete_and_no_formula(humber: Desk, tmp_path: Path)
     write_report(target, report.errors)
     with target.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ["row", "column", "code", "what", "fix"]
-    assert rows[1][:3] == ["2", "conferred_on", "date-impossible"]
+    assert rows[0] == ["row", "column", "code", "value", "what", "fix"]
+    assert rows[1][:4] == ["2", "conferred_on", "date-impossible", "9999-99-99"]
     assert "Planted" not in target.read_text(encoding="utf-8")
     assert [safe_cell(text) for text in ("=1", "+1", "-1", "@x", "\tx", "x")] == [
         "'=1",

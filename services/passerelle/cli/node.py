@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from passerelle.cli import node_reconcile, node_release, node_show, node_transfer, node_witness
+from passerelle.cli import (
+    node_export,
+    node_import,
+    node_map,
+    node_reconcile,
+    node_release,
+    node_show,
+    node_transfer,
+    node_witness,
+)
 from passerelle.cli.common import ConfigOption, JsonOption, ReadyOption, print_json
 from passerelle.cli.node_office import WaitOption, with_office
 
@@ -19,7 +28,12 @@ app = typer.Typer(no_args_is_help=True, help="An institution's node.")
 app.add_typer(node_release.app, name="release")
 app.add_typer(node_transfer.app, name="transfer")
 app.add_typer(node_witness.app, name="witness")
+app.add_typer(node_import.drafts, name="drafts")
 app.command("reconcile")(node_reconcile.reconcile)
+app.command("import")(node_import.import_)
+app.command("map")(node_map.map_)
+app.command("export")(node_export.export)
+app.command("pesc")(node_export.pesc)
 
 
 @app.command()
@@ -67,42 +81,6 @@ def run(config: ConfigOption, ready_file: ReadyOption = None) -> None:
 
     settings = NodeConfig.load(config)
     raise typer.Exit(run_process(lambda: build(settings), ready_file=ready_file))
-
-
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="The CSV file; its columns are in docs/csv.md.")],
-    config: ConfigOption,
-    kind: Annotated[str, typer.Option("--kind", help="Kind of file; found from the header by default.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; store and send nothing.")] = False,
-    report: Annotated[Path | None, typer.Option("--report", help="Where every error goes, as CSV.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Import a CSV file. Exit code 0: every row taken; 2: some rows refused, the others taken; 1: nothing done."""
-    from passerelle.node.csv_forms import FORMS
-    from passerelle.node.csv_report import report_path, write_report
-    from passerelle.node.setup import known
-
-    if kind:
-        known(kind, tuple(FORMS), "--kind")
-
-    async def work(office: Office) -> Any:
-        with node_show.import_progress(file) as progress:
-            found = await office.importer().run(file, kind=kind or None, dry_run=dry_run, progress=progress)
-            if not dry_run:
-                await office.release()
-        return found, office.config.language
-
-    found, language = with_office(config, work)
-    target = report or report_path(file)
-    if found.errors:
-        write_report(target, found.errors)
-    if as_json:
-        print_json({**found.as_dict(), "report": str(target) if found.errors else None})
-    else:
-        node_show.import_outcome(found, target, language)
-    if found.refused:
-        raise typer.Exit(2)
 
 
 @app.command()
@@ -171,15 +149,23 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most
 
 
 @app.command()
-def refused(config: ConfigOption, limit: Limit = 100, as_json: JsonOption = False) -> None:
-    """What the ledger refused: where, why, and what to do."""
+def refused(
+    config: ConfigOption,
+    limit: Limit = 100,
+    rows: Annotated[bool, typer.Option("--rows", help="Rows of files that the imports refused.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """What the ledger refused, and with --rows which rows the latest imports refused: where, why, what to do."""
 
     async def work(office: Office) -> Any:
-        return await office.store.refused(limit), office.config.language
+        found = await office.store.refused_rows(limit) if rows else await office.store.refused(limit)
+        return found, office.config.language
 
     found, language = with_office(config, work)
     if as_json:
-        print_json([dict(row) for row in found])
+        print_json([{**row, "import": str(row["import"])} if rows else dict(row) for row in found])
+    elif rows:
+        node_show.rows(found, ("kind", "row", "column", "code", "what", "fix"))
     else:
         node_show.refused(found, language)
 

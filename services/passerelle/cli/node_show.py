@@ -46,9 +46,8 @@ def import_progress(file: Path) -> Iterator[Callable[[int, int], None] | None]:
 
 
 def import_outcome(report: Any, target: Path, language: str) -> None:
-    """Counts, the first error of each sort, and where all of them are."""
+    """Counts, what would change or is missing, the first error of each sort, and where all of them are."""
     from rich.console import Console
-    from rich.table import Table
 
     from passerelle.node.texts import say
 
@@ -60,17 +59,92 @@ def import_outcome(report: Any, target: Path, language: str) -> None:
     counts.append(f"{report.refused} {say('rows-refused', language)}")
     counts.append(f"{report.events} {say('events', language)}")
     console.print(f"{verb}: {', '.join(counts)}.", highlight=False)
+    if report.mapping:
+        console.print(say("mapped", language, mapping=report.mapping), highlight=False)
+    for remark in report.remarks[:MAX_SORTS]:
+        console.print(remark, highlight=False, markup=False)
+    _difference(console, report, language)
     if report.dry_run:
         console.print(say("dry-run", language))
+    if report.held_until is not None and report.events:
+        console.print(say("held-until", language, run=report.run), highlight=False, soft_wrap=True)
     if not report.errors:
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("row", "column", "what", "fix", "times"):
-        table.add_column(say(heading, language), justify="right" if heading in {"row", "times"} else "left")
-    for error, count in report.sorts()[:MAX_SORTS]:
-        table.add_row(str(error.row), error.column, f"{error.what} [{error.code}]", error.fix, str(count))
-    console.print(table, markup=False)
+    names = ("row", "column", "value", "what", "fix", "times")
+    shown = [
+        (str(error.row), error.column, error.value, f"{error.what} [{error.code}]", error.fix, str(count))
+        for error, count in report.sorts()[:MAX_SORTS]
+    ]
+    _table(console, [say(name, language) for name in names], shown)
     console.print(say("report", language, path=target), highlight=False)
+
+
+def _difference(console: Any, report: Any, language: str) -> None:
+    from passerelle.node.texts import say
+
+    if report.by_type:
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(report.by_type.items()))
+        console.print(f"{say('would-publish', language)} {counts}.", highlight=False)
+    if report.changes:
+        shown = report.changes[:MAX_SORTS]
+        console.print(say("changes", language, count=len(shown)), highlight=False)
+        names = [say(name, language) for name in ("row", "column", "before", "after")]
+        _table(console, names, [(str(one.row), one.column, one.before, one.after) for one in shown])
+    for missing in report.missing:
+        if missing.count:
+            said = say(
+                "missing", language,
+                count=missing.count, known=missing.known, kind=missing.kind, percent=f"{missing.percent:.1f}",
+            )  # fmt: skip
+            console.print(said, highlight=False)
+            _table(console, ("kind", "thing"), [(one["kind"], one["thing"]) for one in missing.listed[:MAX_SORTS]])
+
+
+def _table(console: Any, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def drafts_done(text: str, count: int, language: str, *, as_json: bool) -> None:
+    """How many drafts were cancelled or released."""
+    from passerelle.node.texts import say
+
+    if as_json:
+        print_json({"drafts": count})
+    else:
+        print(say(text, language, count=count))
+
+
+def mapping(found: Mapping[str, Any], language: str) -> None:
+    """A proposed mapping, and what the first rows would say through it."""
+    from rich.console import Console
+
+    from passerelle.node.texts import say
+
+    console = Console()
+    console.print(say("map-kind", language, kind=found["kind"], mapping=found["name"]), highlight=False)
+    names = [say(name, language) for name in ("our-column", "from", "found-by", "looks-like")]
+    columns = [(one["column"], one["from"], one["by"], one["looks_like"]) for one in found["columns"]]
+    _table(console, names, columns)
+    for name in ("missing", "unused"):
+        if found[name]:
+            console.print(say(f"map-{name}", language, columns=", ".join(found[name])), highlight=False, markup=False)
+    console.print(say("map-sample", language))
+    for row in found["rows"]:
+        cells = ", ".join(f"{name}: {cell}" for name, cell in row["cells"].items() if cell)
+        console.print(f"  {row['row']}: {cells}", highlight=False, markup=False)
+        for error in row["errors"]:
+            console.print(f"    {error['column']}: {error['what']}. {error['fix']}", highlight=False, markup=False)
+    if found["saved"]:
+        said = say("map-saved", language, path=found["saved"], mapping=found["name"])
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 def status(found: Mapping[str, Any], language: str) -> None:

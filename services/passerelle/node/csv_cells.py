@@ -17,7 +17,9 @@ from typing import Any, Final
 import orjson
 
 from passerelle.core.errors import CODES
+from passerelle.core.grades import WELL_KNOWN_LEVELS
 from passerelle.core.quantity import CREDIT_SYSTEMS
+from passerelle.core.tables import OQF_LEVELS, province
 from passerelle.events.base import DATE_PATTERN, LOCAL_PATTERN, MEMBER_PATTERN, UUID_PATTERN
 
 MAX_CELL: Final = 32 * 1024
@@ -34,19 +36,24 @@ _LOCAL: Final = re.compile(LOCAL_PATTERN)
 _MEMBER: Final = re.compile(MEMBER_PATTERN)
 _OWNED: Final = re.compile(rf"{MEMBER_PATTERN}/{LOCAL_PATTERN}")
 _UUID: Final = re.compile(UUID_PATTERN)
+_JURISDICTION: Final = re.compile(r"CA(-(AB|BC|MB|NB|NL|NS|NT|NU|ON|PE|QC|SK|YT))?|[A-Z]{2}")
 _EMAIL: Final = re.compile(r"[^\s@]{1,64}@[^\s@]{1,190}")
 _YES: Final = frozenset({"yes", "y", "true", "1", "oui", "o", "vrai"})
 _NO: Final = frozenset({"no", "n", "false", "0", "non", "faux"})
 
 
 class CellError(Exception):
-    """A cell that cannot be read: a stable code, what is wrong and how to mend it; never the text itself."""
+    """A cell that cannot be read: a stable code, what is wrong and how to mend it; never the text itself.
 
-    def __init__(self, code: str, what: str, fix: str = "") -> None:
+    ``near``: the text is close to a code that is allowed, so that it is a code written wrong and no person's detail.
+    """
+
+    def __init__(self, code: str, what: str, fix: str = "", *, near: bool = False) -> None:
         super().__init__(code)
         self.code = code
         self.what = what
         self.fix = fix or CODES[code].fix
+        self.near = near
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def text(maximum: int = 300) -> Cell:
     def parse(value: str, _home: str) -> str:
         if len(value) > maximum:
             raise CellError("value-too-long", f"the text has more than {maximum} characters")
-        if _CONTROL.search(value):
+        if not value.isprintable() and _CONTROL.search(value):
             raise CellError("control-character", "the text holds a control character")
         return value
 
@@ -104,7 +111,7 @@ def choice(*allowed: str) -> Cell:
             return lowered
         guess = nearest(value, allowed)
         hint = f"Did you mean '{guess}'?" if guess else f"Use one of: {', '.join(allowed)}."
-        raise CellError("value-not-allowed", "the value is not one of those allowed here", hint)
+        raise CellError("value-not-allowed", "the value is not one of those allowed here", hint, near=bool(guess))
 
     return Cell(f"one of `{'`, `'.join(allowed)}`", parse)
 
@@ -152,8 +159,18 @@ def _parse_credit(value: str, home: str) -> dict[str, str]:
     if (system := system.strip().lower()) not in CREDIT_SYSTEMS:
         guess = nearest(system, CREDIT_SYSTEMS)
         hint = f"Did you mean '{guess}'?" if guess else f"Write for example '3 {CREDIT_SYSTEMS[0]}'."
-        raise CellError("credit-system-unknown", "an amount of credit is a number, a space and a credit system", hint)
+        what = "an amount of credit is a number, a space and a credit system"
+        raise CellError("credit-system-unknown", what, hint, near=bool(guess))
     return {"value": _parse_quantity(number, home), "system": system}
+
+
+def _parse_jurisdiction(value: str, _home: str) -> str:
+    if _JURISDICTION.fullmatch(value):
+        return value
+    guess = province(value)
+    hint = f"Did you mean '{guess}'?" if guess else ""
+    what = "the cell is not a province, territory or country"
+    raise CellError("jurisdiction-unknown", what, hint, near=bool(guess))
 
 
 def _parse_level(value: str, _home: str) -> dict[str, str]:
@@ -162,7 +179,13 @@ def _parse_level(value: str, _home: str) -> dict[str, str]:
         raise CellError(
             "field-malformed", "a level is a framework, a space and the level", "Write for example 'eqf 5'."
         )
-    return {"framework": framework, "level": level.strip()}
+    level = level.strip()
+    known = OQF_LEVELS if framework.lower() == "oqf" else WELL_KNOWN_LEVELS.get(framework.lower(), ())
+    if known and level not in known:
+        guess = "" if level.isdigit() else nearest(level, known)
+        hint = f"Did you mean '{guess}'?" if guess else f"It has: {', '.join(known)}."
+        raise CellError("code-unknown", "the framework has no such level", hint, near=bool(guess))
+    return {"framework": framework, "level": level}
 
 
 def _parse_member(value: str, _home: str) -> str:
@@ -296,12 +319,7 @@ NOC: Final = matching("[0-9]{5}", "NOC 2021 unit group, five digits", "code-unkn
 LANGUAGE: Final = matching(
     r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?", "language tag: `en`, `fr`", "language-unknown", "not a BCP 47 tag"
 )
-JURISDICTION: Final = matching(
-    r"CA(-(AB|BC|MB|NB|NL|NS|NT|NU|ON|PE|QC|SK|YT))?|[A-Z]{2}",
-    "`CA-ON` and the like, `CA`, a country",
-    "jurisdiction-unknown",
-    "the cell is not a province, territory or country",
-)
+JURISDICTION: Final = Cell("`CA-ON` and the like, `CA`, a country", _parse_jurisdiction)
 ALIGNMENT: Final = parts(
     "skill|framework|code|name|level", ("kind", "framework", "code", "name", "level"), 3, lambda item, _home: item
 )

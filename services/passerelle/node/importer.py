@@ -1,210 +1,288 @@
 """Imports a file: scan it for records that contradict each other, then plan and store it chunk by chunk.
 
-A row is taken whole or not at all, and a wrong row stops no other. The file is read twice, so that memory holds a few
-bytes a row only.
+A row is taken whole or not at all, and a wrong row stops no other. The file is read twice, so that memory does not grow
+with it. Every format comes through here as sections of rows in our own columns.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from passerelle.core.errors import FormatError, Refused
 from passerelle.node.author import Author
 from passerelle.node.csv_cells import nearest
-from passerelle.node.csv_forms import FORMS, Form, detect
-from passerelle.node.csv_reader import RawRow, read_rows
-from passerelle.node.csv_report import ImportReport
-from passerelle.node.csv_rows import Row, RowError, RowParser, from_refusal, header_names, read_header, row_error
+from passerelle.node.csv_forms import FORMS, Form
+from passerelle.node.csv_reader import RawRow
+from passerelle.node.csv_report import MAX_CHANGES, ImportReport, Missing
+from passerelle.node.csv_rows import Row, RowError, RowParser, from_refusal, read_header, row_error, shape
+from passerelle.node.difference import Change, content_changes, person_changes, published
+from passerelle.node.formats.opening import Options, open_file
+from passerelle.node.formats.ports import Reading, Section
 from passerelle.node.outbox import Draft
 from passerelle.node.people import Learner, Person, Vault
 from passerelle.node.plan import Desk, Known, Planned
-from passerelle.node.planner import plan, wanted
-from passerelle.node.ports import DraftStore, ImportChunk, SealedResult, Writes
-from passerelle.node.records import Record, RecordKeys
+from passerelle.node.planner import COMPARED, plan, wanted
+from passerelle.node.ports import ImportChunk, ImportRun, ImportStore, SealedResult, Writes
+from passerelle.node.records import Record, RecordKeys, record_kind
+from passerelle.node.scan import BUCKETS, Scan, Spill, scan
 from passerelle.runtime.clock import Clock
 from passerelle.runtime.ids import Ids
 
 CHUNK_ROWS: Final = 500
-_MARK: Final = 16
+DRY_CHUNK_ROWS: Final = 4_000
+"""A dry run stores nothing and holds no lock, so that it can ask the database less often."""
+SMALL_ROW: Final = 4_096
+"""Characters below which no event of a kind without expressions can pass the size limit of a body."""
+_PLAIN: Final = frozenset({"credentials", "amendments"})
 Progress = Callable[[int, int], None]
 """Told how many rows of how many are done."""
 
 
 @dataclass(slots=True)
-class Scan:
-    """What a first reading found: where each record first stands, and which records contradict themselves."""
-
-    rows: int = 0
-    first: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
-    conflicts: dict[bytes, tuple[int, int]] = field(default_factory=dict)
-
-    def take(self, number: int, record: bytes, content: bytes) -> None:
-        """Note a row."""
-        held = self.first.setdefault(record, (number, content))
-        if held[1] != content and record not in self.conflicts:
-            self.conflicts[record] = (held[0], number)
-
-
-def _mark(*parts: str) -> bytes:
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=_MARK).digest()
-
-
-@dataclass(slots=True)
-class _Table:
-    """A file's rows below its header."""
+class Table:
+    """A section whose header was read: ``rows`` are those below it."""
 
     form: Form
     parser: RowParser
     rows: Iterator[RawRow]
 
 
-def _open_table(stream: BinaryIO, kind: str | None, home: str) -> _Table:
-    rows = read_rows(stream)
+def open_table(section: Section, home: str) -> Table:
+    """Read a section's header. Raises FormatError for a header that does not fit its kind."""
+    rows = section.rows()
     header = next(rows, None)
     if header is None:
         raise FormatError("file-empty", "the file holds no row")
     if header.code:
-        raise FormatError(header.code, header.what, where="row 1")
-    found = kind or detect(header_names(header.cells))
-    if found is None:
-        what = "the header fits no kind of file, or several"
-        fix = f"Name the kind: --kind {', '.join(FORMS)}. The columns are in docs/csv.md."
-        raise FormatError("format-unknown", what, where="row 1", fix=fix)
-    form = FORMS[found]
-    return _Table(form, read_header(form, header.cells, home), rows)
+        raise FormatError(header.code, header.what, where=f"{section.place} {header.number}")
+    form = FORMS[section.kind]
+    return Table(form, read_header(form, header.cells, home), rows)
 
 
-def _marks(parser: RowParser, raw: RawRow) -> tuple[bytes, bytes] | None:
-    """Hashes of a row's record and of its whole content; None where it has no record id or cannot be read."""
-    names = [column.name for column in parser.columns]
-    if raw.code or len(raw.cells) != len(names):
-        return None
-    cells = dict(zip(names, (cell.strip() for cell in raw.cells), strict=True))
-    record = cells[parser.form.record].removeprefix(f"{parser.home}/")
-    if not record:
-        return None
-    step = (cells["step"].lower(), cells.get("amendment_id", "")) if parser.form.kind == "amendments" else ()
-    return _mark(record, *step), _mark(*cells.values())
+@dataclass(slots=True)
+class _Part:
+    """A section with what its first reading found; ``held``: the keyed hashes of its records."""
+
+    section: Section
+    scanned: Scan
+    held: Spill | None
 
 
-def scan(stream: BinaryIO, kind: str | None, home: str) -> Scan:
-    """Read a file once for its records. Raises FormatError for a file that cannot be read at all."""
-    table = _open_table(stream, kind, home)
-    found = Scan()
-    for raw in table.rows:
-        found.rows += 1
-        marks = _marks(table.parser, raw)
-        if marks is not None:
-            found.take(raw.number, *marks)
-    return found
+@dataclass(slots=True)
+class _Run:
+    """One import: what it was asked, what it found so far."""
+
+    options: Options
+    report: ImportReport
+    progress: Progress | None
+    total: int = 0
+    done: int = 0
+    carried: Known = field(default_factory=Known)
+    """What a dry run's earlier rows would have done."""
+    stored: ImportRun | None = None
+
+
+class _Counted:
+    """Identifiers of a dry run: nobody sees them, and random ones cost more than the row."""
+
+    def uuid7(self) -> str:
+        """The same each time."""
+        return "00000000-0000-7000-8000-000000000000"
+
+    uuid4 = uuid7
+
+    def random(self, size: int) -> bytes:
+        """Zeros."""
+        return bytes(size)
 
 
 @dataclass(slots=True)
 class Importer:
-    """The use case. ``run`` reads, plans and stores; what it returns holds no value of any cell."""
+    """The use case. ``run`` reads, plans and stores; what it returns holds no value of any personal cell."""
 
-    store: DraftStore
+    store: ImportStore
     author: Author
     vault: Vault
     keys: RecordKeys
     clock: Clock
     ids: Ids
     home: str
+    missing_percent: float = 5.0
+    """Of a file that is whole: the share of known records that may be missing without a confirmation."""
 
     async def run(
-        self, path: Path, *, kind: str | None = None, dry_run: bool = False, progress: Progress | None = None
+        self,
+        path: Path,
+        *,
+        kind: str | None = None,
+        dry_run: bool = False,
+        options: Options | None = None,
+        progress: Progress | None = None,
     ) -> ImportReport:
         """Import a file, or with ``dry_run`` only say what would happen. Raises FormatError, Unavailable."""
+        asked = options or Options(kind=kind, dry_run=dry_run)
         try:
-            with path.open("rb") as stream:
-                before = path.stat()
-                scanned = scan(stream, kind, self.home)
-                stream.seek(0)
-                table = _open_table(stream, kind, self.home)
-                report = ImportReport(table.form.kind, dry_run, rows=scanned.rows)
-                await self._rows(table, scanned, report, progress)
-                after = path.stat()
+            before = path.stat()
+            with ExitStack() as stack:
+                reading = open_file(path, home=self.home, options=asked)
+                run = _Run(asked, _report(reading, asked), progress)
+                parts = [await self._scan(section, run, stack) for section in reading.sections]
+                run.total = sum(part.scanned.rows for part in parts)
+                await self._whole(parts, run)
+                await self._store(parts, run)
+            after = path.stat()
         except OSError as error:
-            raise FormatError(
-                "file-unreadable", f"the file cannot be read: {error.strerror}", where=str(path)
-            ) from None
+            what = f"the file cannot be read: {error.strerror}"
+            raise FormatError("file-unreadable", what, where=str(path)) from None
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             what = "the file changed while it was read"
             raise FormatError("file-unreadable", what, where=str(path), fix="Import it again once it is complete.")
-        return report
+        return run.report
 
-    async def _rows(self, table: _Table, scanned: Scan, report: ImportReport, progress: Progress | None) -> None:
-        carried: dict[str, Record] = {}
-        done, chunk = 0, list[Row]()
+    async def _scan(self, section: Section, run: _Run, stack: ExitStack) -> _Part:
+        table = open_table(section, self.home)
+        asks = section.kind in COMPARED and run.options.renumbered != "new"
+        needed = run.options.full or (asks and await self.store.compares(record_kind(section.kind)))
+        keys = self.keys if needed else None
+        scanned, held = scan(table.parser, table.rows, self.ids.random(32), keys)
+        if held is not None:
+            stack.enter_context(held)
+        return _Part(section, scanned, held)
+
+    async def _whole(self, parts: Sequence[_Part], run: _Run) -> None:
+        """Look for known records that a whole file does not hold. Raises FormatError ``records-missing``."""
+        for part in parts if run.options.full else ():
+            kind = part.section.kind
+            if part.held is None or kind == "amendments":
+                continue
+            found = Missing(kind, await self.store.count_records(record_kind(kind)))
+            for bucket in range(BUCKETS):
+                held = frozenset(part.held.bucket(bucket))
+                for record in await self.store.records_between(record_kind(kind), f"{bucket:02x}"):
+                    if bytes.fromhex(record["key"]) not in held:
+                        found.add({name: record[name] for name in ("kind", "thing", "status")})
+            run.report.missing.append(found)
+            if found.percent > self.missing_percent and not (run.options.confirm or run.options.dry_run):
+                what = f"{found.count} of {found.known} known {kind} are not in the file, which is said to be whole"
+                fix = "See which with --dry-run --full; if they are to be missing, import again with --confirm."
+                raise FormatError("records-missing", what, fix=fix)
+
+    async def _store(self, parts: Sequence[_Part], run: _Run) -> None:
+        report = run.report
+        if not run.options.dry_run:
+            now = self.clock.now_ms()
+            held_until = now + run.options.undo_ms if run.options.undo_ms else None
+            run.stored = ImportRun(self.ids.uuid7(), now, held_until)
+            report.run, report.held_until = run.stored.id, held_until
+            await self.store.begin_import(run.stored, report.kind)
+        for part in parts:
+            report.enter(part.section.kind, part.scanned.rows)
+            await self._rows(part, run)
+        if run.stored is not None:
+            await self.store.end_import(run.stored, report)
+
+    async def _rows(self, part: _Part, run: _Run) -> None:
+        table, scanned, report = open_table(part.section, self.home), part.scanned, run.report
+        size = DRY_CHUNK_ROWS if run.options.dry_run else CHUNK_ROWS
+        chunk, parse = list[Row](), table.parser.parse
+        large = set[int]()
         for raw in table.rows:
-            done += 1
-            parsed = table.parser.parse(raw)
-            marks = _marks(table.parser, raw)
-            if isinstance(parsed, Row) and marks is not None:
-                self._sort(table.form, scanned, parsed, marks[0], chunk, report)
-            elif not isinstance(parsed, Row):
+            run.done += 1
+            parsed = parse(raw)
+            if not isinstance(parsed, Row):
                 report.refuse(parsed)
-            if len(chunk) >= CHUNK_ROWS:
-                await self._chunk(table.form, chunk, report, carried)
-                chunk = []
-                if progress is not None:
-                    progress(done, scanned.rows)
+            elif (rows := scanned.contradicts(raw.number)) is not None:
+                report.refuse([_contradiction(table.form, raw.number, rows)])
+            elif scanned.repeats(raw.number):
+                report.count("unchanged")
+            else:
+                chunk.append(parsed)
+                if table.form.kind not in _PLAIN or sum(map(len, raw.cells)) > SMALL_ROW:
+                    large.add(raw.number)
+            if len(chunk) >= size:
+                await self._chunk(part, table.form, chunk, large, run)
+                chunk, large = [], set()
+                if run.progress is not None:
+                    run.progress(run.done, run.total)
         if chunk:
-            await self._chunk(table.form, chunk, report, carried)
-        if progress is not None:
-            progress(done, scanned.rows)
+            await self._chunk(part, table.form, chunk, large, run)
+        if run.progress is not None:
+            run.progress(run.done, run.total)
 
-    def _sort(self, form: Form, scanned: Scan, row: Row, record: bytes, chunk: list[Row], report: ImportReport) -> None:
-        """Put a row into the chunk unless another row of the file says the same, or contradicts it."""
-        if record in scanned.conflicts:
-            first, second = scanned.conflicts[record]
-            what = f"rows {first} and {second} claim one record id with different content; none of them is taken"
-            report.refuse([row_error(row.number, form.record, "record-duplicate", what)])
-        elif record in scanned.first and scanned.first[record][0] != row.number:
-            report.unchanged += 1
-        else:
-            chunk.append(row)
-
-    async def _chunk(self, form: Form, rows: Sequence[Row], report: ImportReport, carried: dict[str, Record]) -> None:
-        """Plan and store some rows in one transaction. ``carried``: what a dry run's earlier rows would have done."""
-        async with self.store.import_chunk() as chunk:
-            known = await chunk.load(wanted(form, self.keys, rows))
-            known.records.update(carried)
-            desk = Desk(form, self.home, self.keys, self.ids, known)
+    async def _chunk(self, part: _Part, form: Form, rows: Sequence[Row], large: set[int], run: _Run) -> None:
+        """Plan and store some rows in one transaction; ``large``: rows whose events must be written to be judged."""
+        report, dry = run.report, run.options.dry_run
+        async with self.store.import_chunk(lock=not dry) as chunk:
+            compared = self.keys if part.held is not None else None
+            asked = wanted(form, self.keys, rows, compared)
+            known = await chunk.load(asked)
+            known.keys.update(asked.keys)
+            known.alike = {
+                like: [one for one in records if part.held is None or not part.held.has(bytes.fromhex(one.key))]
+                for like, records in known.alike.items()
+            }
+            known.overlay(run.carried)
+            desk = Desk(
+                form, self.home, self.keys, _Counted() if dry else self.ids, known,
+                reason=run.options.reason, renumbered=run.options.renumbered, fitted=run.carried.fitted, dry=dry,
+            )  # fmt: skip
             taken: list[Planned] = []
             drafts: list[Draft] = []
+            changed: list[tuple[Record, Planned]] = []
             for row in rows:
-                found = self._plan(desk, row)
+                found = self._plan(desk, row, written=not dry or row.number in large)
                 if isinstance(found, RowError):
                     report.refuse([_advised(found, row, known)])
                     continue
-                taken.append(found[0])
+                planned = found[0]
+                if planned.before is not None and len(report.changes) + len(changed) < MAX_CHANGES:
+                    changed.append((planned.before, planned))
+                taken.append(planned)
                 drafts.extend(found[1])
-            if not report.dry_run:
-                await chunk.write(await self._writes(chunk, taken, drafts), self.clock.now_ms())
-        if report.dry_run and form.kind == "amendments":
-            carried.update({record.key: record for one in taken for record in one.records})
+            if changed:
+                await self._changes(chunk, form, changed, report)
+            if not dry:
+                await chunk.write(await self._writes(chunk, taken, drafts, run), self.clock.now_ms())
+        if dry:
+            run.carried.keep(form.kind, taken)
         for one in taken:
-            setattr(report, one.outcome, getattr(report, one.outcome) + 1)
-            report.events += len(one.events)
+            report.count(one.outcome, [event.type.name for event in one.events])
 
-    def _plan(self, desk: Desk, row: Row) -> tuple[Planned, list[Draft]] | RowError:
+    def _plan(self, desk: Desk, row: Row, *, written: bool) -> tuple[Planned, list[Draft]] | RowError:
         planned = plan(desk, row)
-        if isinstance(planned, RowError):
-            return planned
+        if isinstance(planned, RowError) or not written:
+            return planned if isinstance(planned, RowError) else (planned, [])
         try:
             return planned, [self.author.draft(event) for event in planned.events]
         except Refused as refused:
             return from_refusal(row.number, desk.form, refused)
 
-    async def _writes(self, chunk: ImportChunk, taken: Sequence[Planned], drafts: list[Draft]) -> Writes:
+    async def _changes(
+        self, chunk: ImportChunk, form: Form, changed: Sequence[tuple[Record, Planned]], report: ImportReport
+    ) -> None:
+        before = await chunk.before([record for record, _ in changed])
+        for record, planned in changed:
+            found: list[Change] = []
+            learner = before.learners.get(record.learner or "")
+            if planned.content is not None and form.kind == "results":
+                sealed = before.results.get(record.key)
+                old = self.vault.open(learner.id, learner.wrapped_key, sealed) if learner and sealed else None
+                found += content_changes(form, planned.row, old, planned.content, masked=True)
+            elif planned.content is not None:
+                old = published(before.bodies.get(record.key, ()))
+                found += content_changes(form, planned.row, old, planned.content, masked=False)
+            if planned.person is not None and learner is not None:
+                found += person_changes(form, planned.row, self.vault.person(learner), planned.person)
+            report.change(found)
+
+    async def _writes(self, chunk: ImportChunk, taken: Sequence[Planned], drafts: list[Draft], run: _Run) -> Writes:
         people = {self.vault.number_key(one.person.student_number): one.person for one in taken if one.person}
         held = await chunk.learners(list(people))
-        writes = Writes(drafts=drafts)
+        writes = Writes(drafts=drafts, run=run.stored)
         learners: dict[str, Learner] = {}
         for number, person in people.items():
             learners[number] = learner = self._learner(held.get(number), person)
@@ -215,6 +293,7 @@ class Importer:
             whose = owner.id if owner is not None else None
             writes.records.extend(replace(record, learner=whose or record.learner) for record in one.records)
             writes.claimed.extend(one.claimed)
+            writes.moved.extend(one.moved)
             if one.result is not None and owner is not None:
                 sealed = self.vault.seal(owner.id, owner.wrapped_key, one.result.data)
                 writes.results.append(SealedResult(one.result.record, owner.id, sealed))
@@ -230,10 +309,24 @@ class Importer:
         return self.vault.update(held.id, held.wrapped_key, person)
 
 
+def _report(reading: Reading, options: Options) -> ImportReport:
+    kinds = dict.fromkeys(section.kind for section in reading.sections)
+    report = ImportReport("+".join(kinds), options.dry_run, format=reading.format, mapping=reading.mapping)
+    report.remarks.extend(reading.remarks)
+    return report
+
+
+def _contradiction(form: Form, number: int, rows: tuple[int, int]) -> RowError:
+    named = f"rows {rows[0]} and {rows[1]} claim" if rows[0] else "several rows claim"
+    what = f"{named} one record id with different content; none of them is taken"
+    return row_error(number, form.record, "record-duplicate", what)
+
+
 def _advised(error: RowError, row: Row, known: Known) -> RowError:
     """Name the own achievement that is closest to one that is not known."""
     if error.code != "reference-unknown":
         return error
-    guess = nearest(str(row.data.get(error.column, "")), sorted(known.own))
+    written = str(row.data.get(error.column) or row.own.get(error.column) or "")
+    guess = nearest(written, sorted(known.own))
     fix = f"Did you mean '{guess}'?" if guess else "Import the achievement first, or correct the id."
-    return replace(error, fix=fix)
+    return replace(error, fix=fix, value=written[:80] if guess else shape(written))

@@ -5,9 +5,11 @@ The rules of each kind of file are in :mod:`passerelle.node.plan_public` and :mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+import orjson
 
 from passerelle.core.catalogue import BY_NAME, EventType
 from passerelle.core.errors import Refused
@@ -19,6 +21,10 @@ from passerelle.node.records import Mark, Record, RecordKeys
 from passerelle.runtime.ids import Ids
 
 Outcome = Literal["new", "changed", "unchanged"]
+Renumbered = Literal["ask", "same", "new"]
+"""What a new record is that is alike to one under another id: a question, the same one renumbered, or one more."""
+MAX_FITTED: Final = 65_536
+"""Events whose values are remembered at once."""
 
 
 class RowRefused(Exception):
@@ -64,6 +70,12 @@ class Planned:
     result: Result | None = None
     claimed: tuple[tuple[str, int], ...] = ()
     """Places (family, sequence) of events that came back from the ledger and turned out to be of this row."""
+    content: Mapping[str, Any] | None = None
+    """Of a changed row: the whole content, as an event would say it."""
+    before: Record | None = None
+    """Of a changed row: its record as it was."""
+    moved: tuple[tuple[str, str], ...] = ()
+    """Records that the office gave another id: old key, new key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,46 @@ class Found:
     sequence: int
     thing: str
     mark: Mark
+
+
+class Fitted:
+    """Values that fitted their field of an event: the rows of a file share most of them.
+
+    Only for events whose fields are judged one by one (no rule of the model looks at two): an event of known fields
+    with known values then fits too. ``UNIQUE`` fields are made here and always fit.
+    """
+
+    EVENTS: Final = frozenset({"credential.issued"})
+    UNIQUE: Final = frozenset({"record"})
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, ...], dict[str, set[bytes | str | int]]] = {}
+        self._count = 0
+
+    def holds(self, data: Mapping[str, Any]) -> bool:
+        """Whether each value was seen in an event of the same fields."""
+        seen = self._seen.get(tuple(data))
+        if seen is None:
+            return False
+        for name, values in seen.items():
+            value = data[name]
+            if (value if type(value) is str else _plain(value)) not in values:
+                return False
+        return True
+
+    def add(self, data: Mapping[str, Any]) -> None:
+        """Remember an event that fitted."""
+        if self._count >= MAX_FITTED:
+            self._seen.clear()
+            self._count = 0
+        seen = self._seen.setdefault(tuple(data), {name: set() for name in data if name not in self.UNIQUE})
+        for name, values in seen.items():
+            values.add(_plain(data[name]))
+        self._count += 1
+
+
+def _plain(value: Any) -> bytes | str | int:
+    return value if type(value) in (str, int) else orjson.dumps(value)
 
 
 @dataclass(slots=True)
@@ -89,6 +141,11 @@ class Known:
     own: set[str] = field(default_factory=set)
     unclaimed: dict[tuple[str, str], list[Found]] = field(default_factory=dict)
     """Events without a record, by what they are about and the hash of what was published, in order."""
+    alike: dict[str, list[Record]] = field(default_factory=dict)
+    """Records of the same learner, achievement and date, by the keyed hash of these."""
+    fitted: Fitted = field(default_factory=Fitted)
+    keys: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Keyed hashes that were made to load the records: kind and office id to key."""
 
     def take(self, planned: Planned) -> None:
         """Let the next rows see what this one does."""
@@ -99,13 +156,35 @@ class Known:
             if isinstance(version := event.data.get("version"), int):
                 self.versions[event.thing] = version
 
+    def keep(self, kind: str, taken: Iterable[Planned]) -> None:
+        """Remember what rows of a dry run would have done, as far as later rows ask for it: public things, and what
+        amendments do to awards. Awards themselves are not asked for again.
+        """
+        for planned in taken:
+            for record in planned.records if kind == "amendments" else ():
+                self.records[record.key] = record
+            for event in planned.events:
+                if event.type.visibility == "public":
+                    self.things.add(event.thing)
+                    if isinstance(version := event.data.get("version"), int):
+                        self.versions[event.thing] = version
+
+    def overlay(self, later: Known) -> None:
+        """Put what is known from later on top."""
+        self.records.update(later.records)
+        self.things.update(later.things)
+        self.versions.update(later.versions)
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What must be loaded before rows can be planned: record keys and thing keys."""
+    """What must be loaded before rows can be planned: record keys, thing keys, hashes of what awards are alike in."""
 
     records: frozenset[str]
     things: frozenset[str]
+    alike: frozenset[str] = frozenset()
+    keys: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The record keys by kind and office id."""
 
 
 @dataclass(slots=True)
@@ -120,6 +199,12 @@ class Desk:
     adopted: dict[str, Record] = field(default_factory=dict)
     """Records that the row at hand found among the events that came back, by key, with their places below."""
     claimed: list[tuple[str, int]] = field(default_factory=list)
+    reason: str = "clerical-error"
+    """Why re-sent awards are amended."""
+    renumbered: Renumbered = "ask"
+    fitted: Fitted = field(default_factory=Fitted)
+    dry: bool = False
+    """Whether nothing is stored, so that no more of a new record is made than is needed to judge it."""
 
     def adopt(self, kind: str, office_id: str, name: str, about: str, data: Mapping[str, Any]) -> Record | None:
         """The record of this office id; where nothing was published of it, one made of an event ``name`` that came back
@@ -134,9 +219,13 @@ class Desk:
         self.claimed.append((found.family, found.sequence))
         return self.adopted[key]
 
+    def key(self, kind: str, office_id: str) -> str:
+        """The keyed hash of an office id: the one that was made to load its record, if one was."""
+        return self.known.keys.get((kind, office_id)) or self.keys.key(kind, office_id)
+
     def record(self, kind: str, office_id: str) -> Record | None:
         """The record of this office id."""
-        return self.known.records.get(self.keys.key(kind, office_id))
+        return self.known.records.get(self.key(kind, office_id))
 
     def refuse(self, row: Row, column: str, code: str, what: str, fix: str = "") -> RowRefused:
         """The row as an error; raise it."""
@@ -145,10 +234,14 @@ class Desk:
     def event(self, row: Row, name: str, subject: str, data: Mapping[str, Any], *records: Record) -> NewEvent:
         """A checked event that makes ``records`` what they are. Raises RowRefused with the column that is wrong."""
         found = BY_NAME[name]
-        try:
-            check_data(found, data)
-        except Refused as refused:
-            raise RowRefused(from_refusal(row.number, self.form, refused)) from None
+        known = name in Fitted.EVENTS
+        if not known or not self.fitted.holds(data):
+            try:
+                check_data(found, data)
+            except Refused as refused:
+                raise RowRefused(from_refusal(row.number, self.form, refused)) from None
+            if known:
+                self.fitted.add(data)
         marks = tuple((record.key, record.current) for record in records if record.current is not None)
         return NewEvent(found, subject, data, marks)
 

@@ -48,21 +48,65 @@ def credential(desk: Desk, row: Row) -> Planned:
 
 
 def _award(desk: Desk, row: Row, office_id: str, content: dict[str, Any], person: Person) -> Planned:
-    key, known = desk.keys.key("credential", office_id), desk.record("credential", office_id)
+    key = desk.key("credential", office_id)
+    known = desk.known.records.get(key)
+    if known is None and desk.dry and not desk.known.alike:
+        event = _issued(desk, row, desk.ids.uuid7(), content, key)
+        return Planned(row.number, "new", (event,), (), person)
+    like = desk.keys.likeness("credential", person.student_number, content["achievement"], content["conferred_on"])
+    moved: tuple[tuple[str, str], ...] = ()
+    if known is None and (known := _renumbered(desk, row, key, like)) is not None:
+        moved = ((known.key, key),)
+        known = replace(known, key=key)
     digest, details = desk.keys.content(content), _person_digest(desk, person)
-    fixed = desk.keys.content({name: value for name, value in content.items() if name not in AMENDABLE})
     outcome = standing(known, digest)
     if outcome == "unchanged" and known is not None:
         if known.person == details:
-            return Planned(row.number, "unchanged")
-        return Planned(row.number, "changed", records=(replace(known, person=details),), person=person)
+            return _as_it_was(row, known, moved)
+        after = replace(known, person=details)
+        return Planned(row.number, "changed", records=(after,), person=person, before=known, moved=moved)
+    fixed = desk.keys.content({name: value for name, value in content.items() if name not in AMENDABLE})
     if outcome == "changed" and known is not None and known.current is not None:
-        return _correction(desk, row, known, content, Mark(digest, fixed, known.current.version + 1, "issued"), person)
+        mark = Mark(digest, fixed, known.current.version + 1, "issued")
+        return replace(_correction(desk, row, known, content, mark, person), moved=moved)
     subject = known.subject if known is not None else desk.ids.uuid7()
-    data = {"achievement_version": desk.latest(f"achievement:{content['achievement']}"), **content, "record": key}
-    record = Record(key, "credential", f"credential:{subject}", Mark(digest, fixed, 1, "issued"), person=details)
-    event = desk.event(row, "credential.issued", subject, data, record)
-    return Planned(row.number, outcome, (event,), (record,), person)
+    mark = Mark(digest, fixed, 1, "issued")
+    record = Record(key, "credential", f"credential:{subject}", mark, person=details, likeness=like)
+    return Planned(
+        row.number, outcome, (_issued(desk, row, subject, content, key, record),), (record,), person, moved=moved
+    )
+
+
+def _issued(desk: Desk, row: Row, subject: str, content: dict[str, Any], key: str, *records: Record) -> NewEvent:
+    latest = desk.latest(f"achievement:{content['achievement']}")
+    data = {"achievement_version": latest, **content, "record": key}
+    return desk.event(row, "credential.issued", subject, data, *records)
+
+
+def _as_it_was(row: Row, known: Record, moved: tuple[tuple[str, str], ...]) -> Planned:
+    """Nothing to publish; a record that was renumbered is changed at home."""
+    if not moved:
+        return Planned(row.number, "unchanged")
+    return Planned(row.number, "changed", records=(known,), before=known, moved=moved)
+
+
+def _renumbered(desk: Desk, row: Row, key: str, like: str) -> Record | None:
+    """The record that this new one is, under the id that it had; None where there is none or it is one more.
+
+    Raises RowRefused ``record-renumbered`` where nobody said which of the two it is.
+    """
+    alike = [record for record in desk.known.alike.get(like, ()) if record.key != key]
+    if not alike or desk.renumbered == "new":
+        return None
+    if desk.renumbered == "ask":
+        what = "a record of the same learner, achievement and date was imported under another id, which the file lacks"
+        raise desk.refuse(row, desk.form.record, "record-renumbered", what)
+    found = alike[0]
+    if len(alike) > 1 or found.current != found.accepted:
+        what = "the record under the other id is not the only one alike, or its last event has no answer yet"
+        fix = "Wait for the ledger's answer, or restore the old record id in the file."
+        raise desk.refuse(row, desk.form.record, "record-renumbered", what, fix)
+    return found
 
 
 def _correction(desk: Desk, row: Row, known: Record, content: dict[str, Any], mark: Mark, person: Person) -> Planned:
@@ -71,10 +115,10 @@ def _correction(desk: Desk, row: Row, known: Record, content: dict[str, Any], ma
         fix = "Revoke the award (an amendments file) and give the new one a record id of its own."
         raise desk.refuse(row, "", "record-changed", "the row changes what an amendment cannot", fix)
     _check_step(desk, row, held.status, "amended", "record_id")
-    data = {"reason": "clerical-error"} | {name: content[name] for name in AMENDABLE if name in content}
+    data = {"reason": desk.reason} | {name: content[name] for name in AMENDABLE if name in content}
     record = replace(known, current=mark, person=_person_digest(desk, person))
     event = desk.event(row, "credential.amended", known.subject, data, record)
-    return Planned(row.number, "changed", (event,), (record,), person)
+    return Planned(row.number, "changed", (event,), (record,), person, content=content, before=known)
 
 
 def _check_step(desk: Desk, row: Row, state: str, step: str, column: str) -> str:
@@ -203,6 +247,20 @@ def result(desk: Desk, row: Row) -> Planned:
         return Planned(row.number, outcome)
     key = desk.keys.key("result", office_id)
     mark = Mark(digest)
-    record = Record(key, "result", f"result:{key[:32]}", mark, mark, person=details)
-    outcome = "changed" if known is not None else "new"
-    return Planned(row.number, outcome, records=(record,), person=person, result=Result(key, content))
+    like = _result_likeness(desk, row)
+    record = Record(key, "result", f"result:{key[:32]}", mark, mark, person=details, likeness=like)
+    kept = Result(key, content)
+    if known is not None:
+        return Planned(
+            row.number, "changed", records=(record,), person=person, result=kept, content=content, before=known
+        )
+    if like is not None and (old := _renumbered(desk, row, key, like)) is not None:
+        return Planned(row.number, "changed", (), (record,), person, kept, before=old, moved=((old.key, key),))
+    return Planned(row.number, "new", records=(record,), person=person, result=kept)
+
+
+def _result_likeness(desk: Desk, row: Row) -> str | None:
+    """Of a result with a date of completion: without one, two attempts would look the same."""
+    when = row.data.get("completed_on")
+    number = str(row.own["learner_student_number"])
+    return desk.keys.likeness("result", number, row.data["course"], when) if when else None

@@ -43,7 +43,8 @@ def _plan(
     accepted = known.accepted if known is not None else None
     record = Record(key, desk.form.kind, thing, Mark(digest, version=version), accepted)
     event = desk.event(row, names[0] if first else names[1], subject, data, record)
-    return Planned(row.number, outcome, (event,), (record,))
+    before = known if outcome == "changed" else None
+    return Planned(row.number, outcome, (event,), (record,), content=content, before=before)
 
 
 def achievement(desk: Desk, row: Row) -> Planned:

@@ -10,7 +10,7 @@ from passerelle.node import plan_learners, plan_public
 from passerelle.node.csv_forms import Form
 from passerelle.node.csv_rows import Row, RowError, row_error
 from passerelle.node.plan import Desk, Planned, RowRefused, Wanted
-from passerelle.node.records import RecordKeys
+from passerelle.node.records import RecordKeys, record_kind
 
 RULES: Final[dict[str, Callable[[Desk, Row], Planned]]] = {
     "achievements": plan_public.achievement,
@@ -42,18 +42,19 @@ def identity(form: Form, row: Row) -> str:
     return office_id
 
 
-def _record_keys(form: Form, keys: RecordKeys, row: Row) -> Iterable[str]:
+_OTHER_RECORDS: Final = {
+    "credentials": ("credential",),
+    "assessments": ("credential", "assessment"),
+    "results": ("result",),
+}
+
+
+def _record_ids(form: Form, row: Row) -> Iterable[tuple[str, str]]:
+    """Kind and office id of every record that the rules of a row ask for."""
     office_id = str(row.own[form.record])
-    if form.kind in {"credentials", "assessments", "amendments"}:
-        yield keys.key("credential", office_id)
-    if form.kind == "assessments":
-        yield keys.key("assessment", office_id)
-    elif form.kind == "amendments":
-        yield keys.key("amendment", identity(form, row))
-    elif form.kind == "results":
-        yield keys.key("result", office_id)
-    elif form.kind != "credentials":
-        yield keys.key(form.kind, office_id)
+    if form.kind == "amendments":
+        return (("credential", office_id), ("amendment", identity(form, row)))
+    return [(kind, office_id) for kind in _OTHER_RECORDS.get(form.kind, (form.kind,))]
 
 
 def _thing_keys(form: Form, row: Row) -> Iterable[str]:
@@ -64,13 +65,31 @@ def _thing_keys(form: Form, row: Row) -> Iterable[str]:
             yield f"achievement:{name}"
 
 
-def wanted(form: Form, keys: RecordKeys, rows: Iterable[Row]) -> Wanted:
-    """What to load for these rows."""
-    records, things = set[str](), set[str]()
+COMPARED: Final = {"credentials": ("achievement", "conferred_on"), "results": ("course", "completed_on")}
+"""Kinds whose records are known again under another id, with the columns of what and when."""
+
+
+def _likenesses(form: Form, keys: RecordKeys, rows: Iterable[Row]) -> Iterable[str]:
+    if form.kind not in COMPARED:
+        return
+    what, when = COMPARED[form.kind]
     for row in rows:
-        records.update(_record_keys(form, keys, row))
+        if when in row.data:
+            number = str(row.own["learner_student_number"])
+            yield keys.likeness(record_kind(form.kind), number, row.data[what], row.data[when])
+
+
+def wanted(form: Form, keys: RecordKeys, rows: Iterable[Row], compared: RecordKeys | None = None) -> Wanted:
+    """What to load for these rows; with ``compared`` also records that are alike under another id."""
+    found: dict[tuple[str, str], str] = {}
+    things = set[str]()
+    rows = list(rows)
+    for row in rows:
+        for one in _record_ids(form, row):
+            found[one] = keys.key(*one)
         things.update(_thing_keys(form, row))
-    return Wanted(frozenset(records), frozenset(things))
+    alike = frozenset(_likenesses(form, compared, rows)) if compared is not None else frozenset()
+    return Wanted(frozenset(found.values()), frozenset(things), alike, found)
 
 
 def plan(desk: Desk, row: Row) -> Planned | RowError:

@@ -7,12 +7,24 @@ can tell which of the ledger's events are whose.
 from __future__ import annotations
 
 import hmac
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
+
+RECORD_KINDS: Final = {"credentials": "credential", "assessments": "assessment", "results": "result"}
+"""Kinds of file whose records are kept under another name."""
+HANDLE: Final = "record:"
+"""Before a record's hash where an export gives no office id: the node knows hashes only."""
+_HANDLE: Final = re.compile(rf"{HANDLE}([0-9a-f]{{64}})")
+
+
+def record_kind(kind: str) -> str:
+    """The kind under which the records of a kind of file are kept."""
+    return RECORD_KINDS.get(kind, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,8 @@ class Record:
     accepted: Mark | None = None
     learner: str | None = None
     person: str | None = None
+    likeness: str | None = None
+    """Hash of learner, achievement and date, to know the record again under another id; None where not known."""
 
     @property
     def subject(self) -> str:
@@ -75,12 +89,18 @@ class RecordKeys:
         return hmac.digest(self._secret, label.encode() + b"\n" + value, "sha256").hex()
 
     def key(self, kind: str, office_id: str) -> str:
-        """Hash of a record's kind and office id, 64 hex digits."""
+        """Hash of a record's kind and office id, 64 hex digits; of a handle that an export gave, the hash in it."""
+        if (handle := _HANDLE.fullmatch(office_id)) is not None:
+            return handle[1]
         return self._digest(kind, office_id.encode())
 
     def content(self, value: Any) -> str:
         """Hash of JSON values, the same whatever the order of their names."""
         return self._digest("content", orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+    def likeness(self, kind: str, student_number: str, what: str, when: str) -> str:
+        """Equal for two records of one kind about the same learner, achievement and date."""
+        return self._digest("likeness", "\n".join((kind, student_number, what, when)).encode())
 
     def published(self, name: str, data: Mapping[str, Any]) -> str:
         """Hash under which an event that names no record is found again; ids and versions that the node gave are left

@@ -162,3 +162,29 @@ def test_broken_expressions_are_told(text: str) -> None:
     with pytest.raises(CellError) as caught:
         EXPRESSION.parse(text, "humber")
     assert caught.value.code in {"expression-invalid", "expression-too-large", "field-malformed"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "text", "code", "guess"),
+    [
+        (c.JURISDICTION, "Ontario", "jurisdiction-unknown", "CA-ON"),
+        (c.JURISDICTION, "Nouvelle Ecosse", "jurisdiction-unknown", "CA-NS"),
+        (c.JURISDICTION, "ca-qc", "jurisdiction-unknown", "CA-QC"),
+        (c.LEVEL, "cdqf masters", "code-unknown", "master"),
+        (c.CREDIT, "3 credit-hour", "credit-system-unknown", "credit-hours"),
+    ],
+)
+def test_the_nearest_valid_code_is_named(cell: Cell, text: str, code: str, guess: str) -> None:
+    with pytest.raises(CellError) as caught:
+        cell.parse(text, "humber")
+    assert caught.value.code == code
+    assert caught.value.near
+    assert f"'{guess}" in caught.value.fix
+
+
+@pytest.mark.parametrize("text", ["eqf 9", "OQF 14", "aqf 0", "cdqf 1"])
+def test_a_level_that_its_framework_does_not_have(text: str) -> None:
+    with pytest.raises(CellError) as caught:
+        c.LEVEL.parse(text, "humber")
+    assert caught.value.code == "code-unknown"
+    assert not caught.value.near

@@ -169,6 +169,7 @@ def test_a_missing_field_is_a_missing_value_of_its_column() -> None:
         "row": 4,
         "column": "delivery_modes",
         "code": "value-missing",
+        "value": "",
         "what": "the field is missing",
         "fix": "Correct the cell; docs/csv.md describes it.",
     }

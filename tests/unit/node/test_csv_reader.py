@@ -58,6 +58,33 @@ def test_utf16_is_refused_with_its_name(mark: bytes) -> None:
     assert caught.value.code == "encoding-invalid"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "windows-1252", "ISO-8859-15", "mac-roman"])
+def test_another_encoding_is_read_where_it_is_named(encoding: str) -> None:
+    text = "nom;ville\nÉlise;Montréal\n" + "Luc;Québec\n" * 50_000
+    found = list(read_rows(io.BytesIO(text.encode(encoding)), encoding))
+    assert found[1].cells == ["Élise", "Montréal"]
+    assert (len(found), found[-1].cells) == (50_002, ["Luc", "Québec"])
+
+
+def test_bytes_that_the_named_encoding_does_not_have_spoil_their_row_only() -> None:
+    found = list(read_rows(io.BytesIO(b"a,b\n1,\x81\n2,x\n"), "windows-1252"))
+    assert [row.code for row in found] == ["", "encoding-invalid", ""]
+    with pytest.raises(FormatError) as caught:
+        list(read_rows(io.BytesIO(b"a"), "windows-1525"))
+    assert "windows-1252" in caught.value.fix
+
+
+def test_rows_over_block_borders_and_after_hard_ones_are_the_same_as_any() -> None:
+    plain = [f"{n},{n % 7}" for n in range(60_000)]
+    plain[20_000] = '"20000","two\nlines"'
+    plain[40_000] = '"40000"x,bad'
+    found = rows(("a,b\n" + "\n".join(plain)).encode())
+    assert [row.number for row in found] == list(range(1, 60_002))
+    assert found[20_001].cells == ["20000", "two\nlines"]
+    assert found[40_001].code == "row-malformed"
+    assert [row.cells for row in found[40_002:]] == [line.split(",") for line in plain[40_001:]]
+
+
 def test_an_empty_file_is_an_error() -> None:
     with pytest.raises(FormatError) as caught:
         rows(b"")
@@ -110,7 +137,7 @@ def test_a_field_of_ten_megabytes_is_dropped_without_being_held() -> None:
         def read(self, size: int = -1) -> bytes:
             return head.read(size) or endless.read(size)
 
-    found = list(read_rows(Both()))  # type: ignore[arg-type]
+    found = list(read_rows(Both()))
     assert [(row.code, row.cells) for row in found] == [("", ["a"]), ("row-too-long", []), ("", ["7"])]
     assert endless.largest <= 1024 * 1024
 

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from passerelle.cli import node_show
-from passerelle.node.csv_report import ImportReport, report_path
+from passerelle.cli.node_import import window_ms
+from passerelle.core.errors import FormatError
+from passerelle.node.csv_report import ImportReport, Missing, report_path
 from passerelle.node.csv_rows import row_error
+from passerelle.node.difference import Change
 from passerelle.node.status import settled
 from passerelle.node.texts import _TEXTS, say
 
@@ -93,6 +96,49 @@ def test_an_import_shows_counts_and_the_first_error_of_each_sort(
     assert text.count("date-impossible") == 1
     assert "x.errors.csv" in text
     assert say("dry-run", language) in " ".join(text.split())
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_an_import_shows_what_changes_what_is_missing_and_how_to_take_it_back(
+    capsys: pytest.CaptureFixture[str], language: str
+) -> None:
+    report = ImportReport("credentials", dry_run=False, mapping="banner", run="R-1", held_until=1)
+    report.enter("credentials", 2)
+    report.count("changed", ["credential.amended"])
+    report.change([Change(2, "result_grade", "80", "91")])
+    report.missing.append(Missing("credentials", 40))
+    report.missing[0].add({"kind": "credential", "thing": "credential:x", "status": "issued"})
+    node_show.import_outcome(report, Path("x.errors.csv"), language)
+    text = " ".join(capsys.readouterr().out.split())
+    for piece in ("1 credential.amended", "result_grade 80 91", "credential:x", "2.5 %", "drafts cancel R-1", "banner"):
+        assert piece in text, piece
+    assert report.as_dict()["sections"] == {"credentials": {"rows": 2, "changed": 1}}
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_a_proposed_mapping_is_shown(capsys: pytest.CaptureFixture[str], language: str) -> None:
+    column = {"column": "grade", "from": "{Note}", "by": "word", "looks_like": "99", "notes": []}
+    error = {"column": "status", "what": "the cell is empty", "fix": "Fill it."}
+    found = {
+        "name": "notes", "kind": "results", "columns": [column], "missing": ["status"], "unused": ["[red]Remarque"],
+        "rows": [{"row": 2, "cells": {"grade": "99"}, "errors": [error]}], "saved": "mappings/notes.toml",
+    }  # fmt: skip
+    node_show.mapping(found, language)
+    text = " ".join(capsys.readouterr().out.split())
+    for piece in ("{Note}", "[red]Remarque", "the cell is empty", "--mapping notes --dry-run"):
+        assert piece in text, piece
+
+
+@pytest.mark.parametrize(("text", "expected"), [("", 0), ("90s", 90_000), ("30m", 1_800_000), ("2d", 172_800_000)])
+def test_an_undo_window(text: str, expected: int) -> None:
+    assert window_ms(text) == expected
+
+
+@pytest.mark.parametrize("text", ["0m", "30", "-1m", "31d", "1w", "1m1m", "999999s"])
+def test_an_undo_window_that_is_none(text: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        window_ms(text)
+    assert caught.value.where == "--undo-window"
 
 
 def test_a_row_with_several_errors_is_one_refused_row() -> None:

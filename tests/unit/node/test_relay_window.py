@@ -1,0 +1,137 @@
+"""The relay's window and pauses without servers: how much of a family is on its way, and what opens it again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from passerelle.core.errors import Unavailable
+from passerelle.node.ports import OutboxRow
+from passerelle.node.relay import Relay
+from passerelle.testing.federation import Member
+
+MEMBER = Member("humber")
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def now_ms(self) -> int:
+        return int(self.seconds * 1000)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class Outbox:
+    """Open rows of one family, numbered from 1; ``answered`` says how many from the front have an answer."""
+
+    def __init__(self, count: int) -> None:
+        self.rows = [self._row(number) for number in range(1, count + 1)]
+        self.answered = 0
+        self.away: list[Exception] = []
+
+    def _row(self, number: int) -> OutboxRow:
+        signed = MEMBER.raw("credential", "public", b'{"n":%d}' % number)
+        return OutboxRow("credential", number, "type", "subject", "thing", signed, 7)
+
+    async def stopping_problem(self) -> None:
+        if self.away:
+            raise self.away.pop(0)
+
+    async def release_ready(self, *_: Any, **__: Any) -> int:
+        return 0
+
+    async def own_record(self, _member: str) -> Mapping[str, Any] | None:
+        key = {"key_id": self.rows[0].signed.key_id, "use": "sign", "removed_index": None}
+        key["public_key"] = MEMBER.signer.public_key.hex()
+        return {"status": "active", "keys": [key | {"valid_from": None, "valid_to": None}], "details": {}}
+
+    async def sign_again(self, *_: Any, **__: Any) -> int:
+        return 0
+
+    async def oldest_open(self) -> dict[str, int]:
+        return {"credential": self.answered + 1} if self.answered < len(self.rows) else {}
+
+    async def open_rows(self, _family: str, after: int, limit: int) -> list[OutboxRow]:
+        return self.rows[max(after, self.answered) :][:limit]
+
+    async def note_sent(self, *_: Any, **__: Any) -> None:
+        return
+
+
+class Publisher:
+    """Remembers the numbers that were handed to Kafka."""
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+
+    async def publish(self, _family: str, rows: Sequence[OutboxRow]) -> None:
+        self.sent += [row.sequence for row in rows]
+
+
+def relay_of(outbox: Any, publisher: Any, clock: Clock, window: int | None) -> Relay:
+    class Signer:
+        key_id = outbox.rows[0].signed.key_id
+
+    return Relay(
+        outbox, outbox, publisher, Signer(), clock,  # type: ignore[arg-type]
+        network="n", member="humber", bootstrap_key=None, resend_after_s=10.0, in_flight_max=window,
+    )  # fmt: skip
+
+
+async def drain(relay: Relay) -> None:
+    while await relay.step():
+        pass
+
+
+async def test_no_more_than_the_window_is_on_its_way_and_answers_open_it() -> None:
+    outbox, publisher, clock = Outbox(700), Publisher(), Clock()
+    relay = relay_of(outbox, publisher, clock, 256)
+    await drain(relay)
+    assert publisher.sent == list(range(1, 257))
+    outbox.answered = 100
+    await drain(relay)
+    assert publisher.sent == list(range(1, 357))
+    outbox.answered = 700
+    await drain(relay)
+    assert publisher.sent[-1] == 356
+
+
+async def test_without_answers_the_window_is_sent_again_and_not_more() -> None:
+    outbox, publisher, clock = Outbox(700), Publisher(), Clock()
+    relay = relay_of(outbox, publisher, clock, 256)
+    await drain(relay)
+    clock.seconds += 11
+    await drain(relay)
+    assert publisher.sent == [*range(1, 257)] * 2
+
+
+async def test_without_a_window_all_is_sent() -> None:
+    outbox, publisher = Outbox(1500), Publisher()
+    await drain(relay_of(outbox, publisher, Clock(), None))
+    assert publisher.sent == list(range(1, 1501))
+
+
+@pytest.mark.parametrize("code", ["broker-unavailable", "disk-full"])
+async def test_what_is_away_is_told_and_tried_again(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("passerelle.node.relay.RETRY_FIRST_S", 0.01)
+    outbox, publisher, stop = Outbox(3), Publisher(), asyncio.Event()
+    outbox.away = [Unavailable(code, "as asked")] * 3
+    relay = relay_of(outbox, publisher, Clock(), 256)
+    running = asyncio.create_task(relay.run(stop))
+    states = set()
+    async with asyncio.timeout(5):
+        while not publisher.sent:
+            states.add(relay.state)
+            await asyncio.sleep(0)
+    stop.set()
+    await asyncio.wait_for(running, 5)
+    assert f"waiting: {code}" in states
+    assert relay.state == "relaying"
