@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.conftest import run_here
-from tests.e2e.support.network import OPERATOR, Network
+
+from passerelle.testing.faults.network import OPERATOR, Network
 
 MEMBERS = {"humber": ("issue", "recognise"), "york": ("issue", "recognise"), "laval": ("issue", "recognise")}
 

@@ -13,13 +13,13 @@ import asyncpg
 import orjson
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
-from tests.e2e.support.network import NETWORK, Network, Ran
 from tests.e2e.support.rogue import Door, Headers, admit, open_door
 
 from passerelle.core.batch import SignedStatement
 from passerelle.core.catalogue import BY_NAME
 from passerelle.events.topics import FEED, ingress_topic
 from passerelle.testing.audit import Audit, audit_feed, read_topic
+from passerelle.testing.faults.network import NETWORK, Network, Ran
 from passerelle.testing.federation import Member, achievement, granted, issued, uuid_of
 
 MARKER = "Ottoline Farthingale"

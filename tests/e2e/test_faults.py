@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
-import orjson
 import pytest
-from tests.e2e.support.network import NETWORK, OPERATOR, Network
-from tests.e2e.support.offices import ALWAYS, Registrar, retire_twice, write_awards, write_courses, write_rules
-from tests.e2e.support.watch import Watch
 
 from passerelle.core.catalogue import BY_NAME
-from passerelle.core.statement import digest
 from passerelle.embedded.child import tail
-from passerelle.events.topics import inbox_topic
 from passerelle.node.main import open_office
 from passerelle.runtime.config import KafkaConfig
 from passerelle.runtime.process import wait_for
-from passerelle.testing.audit import Audit, audit_checkpoints, audit_feed, audit_log, read_topic
-from passerelle.testing.faults import COMMITTED, PROMISED, Fault, Gauge, choose_seed, draw_faults
+from passerelle.testing.audit import Audit, audit_checkpoints, audit_feed, audit_log
+from passerelle.testing.faults.gauges import COMMITTED, PROMISED, Fault, Gauge, choose_seed, draw_faults
+from passerelle.testing.faults.judge import InboxAudit, OutboxAudit, Shown, ended
+from passerelle.testing.faults.network import NETWORK, OPERATOR, Network
+from passerelle.testing.faults.offices import ALWAYS, Registrar, retire_twice, write_awards, write_courses, write_rules
+from passerelle.testing.faults.watch import Watch
 
 MEMBERS = ("humber", "york", "laval")
 AWARDS, RULES, FILES = 6400, 270, 4
@@ -54,29 +51,8 @@ class Run:
     watch: Watch
     faults: list[Fault]
     say: Callable[[str], None]
-    shown: dict[int, bytes] = field(default_factory=dict)
+    shown: Shown
     """Checkpoints seen over HTTP while everything fell and rose."""
-    forks: list[str] = field(default_factory=list)
-
-    async def collect(self) -> None:
-        """Read the log's checkpoint again and again, from whichever ledger is active."""
-        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
-            while True:
-                await wait_for(lambda: self._look(client), timeout_s=0.2, every_s=0.2)
-
-    async def _look(self, client: httpx.AsyncClient) -> bool:
-        url = self.network.log_url()
-        if url is None:
-            return False
-        with suppress(httpx.HTTPError):
-            response = await client.get(f"{url}/checkpoint")
-            if response.status_code == 200:
-                size = int(response.content.split(b"\n")[1])
-                root = response.content.split(b"\n")[2]
-                held = self.shown.setdefault(size, response.content)
-                if held.split(b"\n")[2] != root:
-                    self.forks.append(f"two roots were shown for size {size}")
-        return False
 
     def tell(self) -> str:
         """How each process is doing, for a failure."""
@@ -186,12 +162,12 @@ async def test_every_fault_leaves_every_promise_true(tmp_path: Path, say: Callab
     faults = draw_faults(seed, KINDS, log_size=LOG_SIZE, members=MEMBERS, member_size=MEMBER_SIZE)
     say(f"seed={seed}: " + "; ".join(map(str, faults)))
     async with started(tmp_path, say) as (network, watch, registrars, keeping):
-        run = Run(network, watch, faults, say)
-        collecting = asyncio.create_task(run.collect())
+        run = Run(network, watch, faults, say, Shown(network.log_url))
+        collecting = asyncio.create_task(run.shown.collect())
         for fault in faults:
             await watch.until(fault.gauge, fault.at, FLOW_S, run.tell)
             committed = await watch.read(Gauge(COMMITTED))
-            open_rows = await unanswered(run)
+            open_rows = await run.watch.unanswered((OPERATOR, *MEMBERS))
             assert committed < LOG_SIZE or open_rows, f"{fault} comes after the flow"
             say(f"{fault}: {committed} committed, {open_rows} unanswered")
             await run.inject(fault)
@@ -208,32 +184,18 @@ async def test_every_fault_leaves_every_promise_true(tmp_path: Path, say: Callab
         assert codes == dict.fromkeys(network.keeper.kept, 0), run.tell()
 
 
-async def ended(task: asyncio.Task[None]) -> None:
-    """End a task that runs until it is told; an error of its own is raised."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-
-
-async def unanswered(run: Run) -> int:
-    """Events of all nodes that have no receipt; one for a database that is away."""
-    query = "SELECT (SELECT count(*) FROM node.outbox WHERE outcome IS NULL) + (SELECT count(*) FROM node.draft)"
-    counts = [await run.watch.value(member, query) for member in (OPERATOR, *MEMBERS)]
-    return sum(1 if count is None else int(count) for count in counts)
-
-
 async def until_answered(run: Run) -> None:
     """Wait until no node has an event without its receipt."""
 
     async def answered() -> bool:
-        return await unanswered(run) == 0
+        return await run.watch.unanswered((OPERATOR, *MEMBERS)) == 0
 
     assert await wait_for(answered, timeout_s=60, every_s=0.1), f"receipts are missing\n{run.tell()}"
 
 
 async def verify(run: Run) -> None:
     """Everything that must be true."""
-    network = run.network
+    network, shown = run.network, run.shown
     kafka = KafkaConfig(bootstrap=network.kafka.bootstrap)
     audit = Audit(NETWORK, network.root_key, network.vkey)
     entries = await audit_feed(audit, kafka)
@@ -241,18 +203,17 @@ async def verify(run: Run) -> None:
     url = network.log_url()
     assert url is not None
     checkpoint = await audit_log(audit, url, entries)
-    audit.check_roots(list(run.shown.values()))
+    audit.check_roots(list(shown.notes.values()))
+    for member in (OPERATOR, *MEMBERS):
+        await verify_member(run, audit, member)
     assert audit.faults == []
-    assert run.forks == []
+    assert shown.forks == []
     assert audit.size == LOG_SIZE
     assert checkpoint is not None
     assert checkpoint.size == LOG_SIZE
     on_topic = {note.split(b"\n")[1] for note in notes}
-    assert {note.split(b"\n")[1] for note in run.shown.values()} <= on_topic, "shown and never published"
-    run.say(f"audited: {audit.size} entries, {len(notes)} checkpoints, {len(run.shown)} seen on the way")
-    for member in (OPERATOR, *MEMBERS):
-        await verify_member(run, audit, member)
-        await verify_inbox(audit, kafka, member)
+    assert {note.split(b"\n")[1] for note in shown.notes.values()} <= on_topic, "shown and never published"
+    run.say(f"audited: {audit.size} entries, {len(notes)} checkpoints, {len(shown.notes)} seen on the way")
     ran = await network.run("ledger", "check", "--json", config=network.folder / "ledger.toml")
     assert (ran.code, ran.json()["sound"]) == (0, True), ran.out
     assert ran.json()["root"] == checkpoint.root.hex()
@@ -260,45 +221,20 @@ async def verify(run: Run) -> None:
 
 async def verify_member(run: Run, audit: Audit, member: str) -> None:
     """What a node sent is what the log holds, once, in order, with the answer that the node was given."""
-    connection = await asyncpg.connect(run.network.sites[member].dsn)
-    try:
-        rows = await connection.fetch(
-            "SELECT family, sequence, statement, index, outcome, code, type, subject FROM node.outbox"
-            " ORDER BY family, sequence"
-        )
-    finally:
-        await connection.close()
-    sent = {(member, row["family"], row["sequence"]): row for row in rows}
-    logged = {spent: found for spent, found in audit.logged.items() if spent[0] == member}
-    assert sent.keys() == logged.keys()
-    for spent, row in sent.items():
-        found = logged[spent]
-        outcome = "accepted" if row["outcome"] == "accepted" else f"refused {row['code']}"
-        assert (found.index, found.outcome, found.digest) == (row["index"], outcome, digest(row["statement"])), spent
+    dsn, inbox, outbox = run.network.sites[member].dsn, InboxAudit(member, audit), OutboxAudit(member, audit)
+    await inbox.read(KafkaConfig(bootstrap=run.network.kafka.bootstrap))
+    inbox.check()
+    await outbox.read(dsn)
     if member == OPERATOR:
         return
-    assert len(sent) == MEMBER_SIZE
+    assert outbox.rows == MEMBER_SIZE
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch("SELECT type, subject, outcome, code FROM node.outbox")
+    finally:
+        await connection.close()
     # Imported again after every fault, and yet each record was said once; only the old course was retired twice.
     assert len({(row["type"], row["subject"]) for row in rows}) == MEMBER_SIZE - 1
     assert [(row["code"], row["type"]) for row in rows if row["outcome"] == "refused"] == [
         ("step-illegal", BY_NAME["credential.achievement-retired"].full)
     ]
-
-
-async def verify_inbox(audit: Audit, kafka: KafkaConfig, member: str) -> None:
-    """The inbox topic has every number, and its receipts answer every event, never in two ways."""
-    numbers: set[int] = set()
-    told: dict[tuple[str, str, int], tuple[int, str]] = {}
-    async for record in read_topic(kafka, inbox_topic(member)):
-        number = int(record.headers["inbox-number"])
-        assert number <= len(numbers) + 1, f"{member}: inbox number {len(numbers) + 1} is missing"
-        numbers.add(number)
-        if record.headers["kind"] != b"receipts":
-            continue
-        for stream in orjson.loads(record.value):
-            for one in stream["outcomes"]:
-                outcome = one["outcome"] if one["outcome"] == "accepted" else f"refused {one['code']}"
-                spent = (member, stream["family"], one["sequence"])
-                assert told.setdefault(spent, (one["index"], outcome)) == (one["index"], outcome), spent
-    logged = {spent: (row.index, row.outcome) for spent, row in audit.logged.items() if spent[0] == member}
-    assert told == logged

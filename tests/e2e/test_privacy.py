@@ -14,7 +14,6 @@ import grpc
 import httpx
 import pytest
 from tests.e2e.support.leaks import Search
-from tests.e2e.support.network import NETWORK, OPERATOR, Network, Ran
 
 from passerelle.api.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 from passerelle.api.transfer.v1 import transfer_pb2, transfer_pb2_grpc
@@ -26,6 +25,7 @@ from passerelle.runtime.identity import make_token
 from passerelle.runtime.keys import read_seed
 from passerelle.runtime.rpc import from_rpc_error, metadata, open_channel
 from passerelle.testing.audit import open_log, read_topic
+from passerelle.testing.faults.network import NETWORK, OPERATOR, Network, Ran
 
 PEOPLE = (
     ("Philomena Quillfeather", "philomena.quillfeather@mail.example", "QF-7781204", "1987-03-09"),

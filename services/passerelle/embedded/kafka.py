@@ -48,11 +48,13 @@ class EmbeddedKafka:
         progress: Progress | None = None,
         environ: Mapping[str, str] | None = None,
         origin: str | None = None,
+        links: Mapping[int, int] | None = None,
     ) -> None:
         """Take a preferred `port`; when it is in use the next free one is taken, see `bootstrap` after the start.
 
         `settings` are added to the broker's, `java_options` to the Java machine's; `progress` is told of downloads,
-        `origin` (system, wheel) picks a Java.
+        `origin` (system, wheel) picks a Java. `links` are further ports to listen on, each with the port that clients
+        which come by it are told to go on with: that of a proxy before it.
         """
         environ = os.environ if environ is None else environ
         self._environ = environ
@@ -65,6 +67,7 @@ class EmbeddedKafka:
         self._java_options = tuple(java_options)
         self._progress = progress
         self._origin = origin
+        self._links = dict(links or {})
         self._child: Child | None = None
         self._lock = FolderLock(self._data_dir)
         self.java: Java | None = None
@@ -158,9 +161,8 @@ class EmbeddedKafka:
         for attempt in range(_PORT_TRIES):
             self._port = free_port(self._port or self._wanted_port)
             controller = free_port(taken={self._port})
-            path = self._write(
-                "server.properties", kafka_config.properties(final, self._port, controller, self._settings)
-            )
+            content = kafka_config.properties(final, self._port, controller, self._settings, self._links)
+            path = self._write("server.properties", content)
             try:
                 await self._launch([*command, "kafka.Kafka", str(path)])
                 return

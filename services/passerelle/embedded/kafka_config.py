@@ -37,12 +37,22 @@ SETTINGS: Mapping[str, str] = {
 }
 
 
-def properties(log_dir: Path, port: int, controller_port: int, extra: Mapping[str, str]) -> str:
-    """Return server.properties for a broker on 127.0.0.1 that keeps its data in `log_dir`."""
+def properties(
+    log_dir: Path, port: int, controller_port: int, extra: Mapping[str, str], links: Mapping[int, int] | None = None
+) -> str:
+    """Return server.properties for a broker on 127.0.0.1 that keeps its data in `log_dir`.
+
+    `links`: further ports to listen on, each with the port that its clients are told: that of what stands between.
+    """
+    names = {f"LINK{place}": ports for place, ports in enumerate((links or {}).items())}
+    listens = [("PLAINTEXT", port), ("CONTROLLER", controller_port), *((name, one[0]) for name, one in names.items())]
+    told = [("PLAINTEXT", port), *((name, one[1]) for name, one in names.items())]
+    protocols = [SETTINGS["listener.security.protocol.map"], *(f"{name}:PLAINTEXT" for name in names)]
     values = {
         **SETTINGS,
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "listener.security.protocol.map": ",".join(protocols),
+        "listeners": ",".join(f"{name}://{LOOPBACK}:{number}" for name, number in listens),
+        "advertised.listeners": ",".join(f"{name}://{LOOPBACK}:{number}" for name, number in told),
         "controller.quorum.voters": f"{NODE_ID}@{LOOPBACK}:{controller_port}",
         "log.dirs": str(log_dir),
         **extra,

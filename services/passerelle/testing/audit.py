@@ -174,13 +174,14 @@ class Audit:
         return len(found)
 
 
-async def read_topic(kafka: KafkaConfig, topic: str, partition: int = 0) -> AsyncIterator[Record]:
-    """Every record of a partition, up to its present end."""
+async def read_topic(kafka: KafkaConfig, topic: str, partition: int = 0, *, start: int = 0) -> AsyncIterator[Record]:
+    """Every record of a partition, up to its present end; from offset ``start`` on where one is named."""
     end = (await end_offsets(kafka, topic, [partition], client_id="audit"))[partition]
     place = TopicPartition(topic, partition)
-    consumer = await start_consumer(kafka, client_id="audit", positions={place: 0})
+    consumer = await start_consumer(kafka, client_id="audit", positions={place: start})
     try:
-        await consumer.seek_to_beginning(place)
+        if not start:
+            await consumer.seek_to_beginning(place)
         while await consumer.position(place) < end:
             for records in (await consumer.getmany(place, timeout_ms=500, max_records=5000)).values():
                 for one in records:
@@ -189,21 +190,38 @@ async def read_topic(kafka: KafkaConfig, topic: str, partition: int = 0) -> Asyn
         await stop_consumer(consumer)
 
 
+@dataclass(slots=True)
+class FeedAudit:
+    """The feed taken into an audit: every index once, in order, repeats dropped. ``offset`` is the next one to read."""
+
+    audit: Audit
+    entries: list[bytes] = field(default_factory=list)
+    offset: int = 0
+
+    def take(self, record: Record) -> None:
+        """The next record of the topic."""
+        index, entry, where = int(record.headers["index"]), record.headers["entry"], f"feed offset {record.offset}"
+        self.offset = record.offset + 1
+        if index > len(self.entries):
+            self.audit.fault(where, f"indices {len(self.entries)} to {index - 1} are missing")
+        elif index < len(self.entries):
+            if self.entries[index] != entry:
+                self.audit.fault(where, f"another entry at index {index}")
+        else:
+            self.entries.append(entry)
+            self.audit.take(entry, record.value)
+
+    async def read(self, kafka: KafkaConfig) -> None:
+        """Take what is new."""
+        async for record in read_topic(kafka, FEED, start=self.offset):
+            self.take(record)
+
+
 async def audit_feed(audit: Audit, kafka: KafkaConfig) -> list[bytes]:
-    """Take the feed: every index once, in order, repeats dropped. Returns the entries."""
-    entries: list[bytes] = []
-    async for record in read_topic(kafka, FEED):
-        index, entry = int(record.headers["index"]), record.headers["entry"]
-        if index > len(entries):
-            audit.fault(f"feed offset {record.offset}", f"indices {len(entries)} to {index - 1} are missing")
-            return entries
-        if index < len(entries):
-            if entries[index] != entry:
-                audit.fault(f"feed offset {record.offset}", f"another entry at index {index}")
-            continue
-        entries.append(entry)
-        audit.take(entry, record.value)
-    return entries
+    """Take the whole feed, see :class:`FeedAudit`. Returns the entries."""
+    feed = FeedAudit(audit)
+    await feed.read(kafka)
+    return feed.entries
 
 
 async def audit_checkpoints(audit: Audit, kafka: KafkaConfig) -> list[bytes]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
-from tests.e2e.support.network import OPERATOR, Network
 
 from passerelle.core.batch import SignedStatement
 from passerelle.core.catalogue import BY_NAME
@@ -20,6 +19,7 @@ from passerelle.runtime.config import KafkaConfig
 from passerelle.runtime.kafka import start_producer
 from passerelle.runtime.process import wait_for
 from passerelle.testing.audit import Record, read_topic
+from passerelle.testing.faults.network import OPERATOR, Network
 from passerelle.testing.federation import Member, admitted
 
 PATIENCE_S = 60.0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ from passerelle.runtime.process import wait_for
 LOOK_S = 0.1
 START_S = 120.0
 STOP_S = 20.0
+_TOLD = re.compile(r"([a-z]+(?:-[a-z]+)+): ")
 MOST_STARTS = 40
 """Starts of one process in one run; a process that needs more does not come up at all."""
 
@@ -31,8 +34,12 @@ class Kept:
     argv: tuple[str, ...]
     folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = ("-m", "passerelle")
+    most_starts: int = MOST_STARTS
     child: Child | None = None
     starts: int = 0
+    asked: bool = False
+    """Whether its present end was asked for."""
     codes: list[int] = field(default_factory=list)
     """Exit codes of those that ended, in order; negative: a signal."""
 
@@ -58,11 +65,11 @@ class Kept:
 
     def start(self) -> None:
         """Start it."""
-        if self.starts >= MOST_STARTS:
+        if self.starts >= self.most_starts:
             raise AssertionError(f"{self.name} was started {self.starts} times in vain:\n{tail(self.log, 40)}")
         self.starts += 1
         self.ready.unlink(missing_ok=True)
-        argv = (sys.executable, "-m", "passerelle", *self.argv, "--ready-file", str(self.ready))
+        argv = (sys.executable, *self.program, *self.argv, "--ready-file", str(self.ready))
         self.child = Child(self.name, argv, self.log, env=self.env)
 
     def finish(self) -> int:
@@ -84,14 +91,20 @@ class Kept:
 class Keeper:
     """Starts processes, and starts again those that end, at once: the processes wait for their servers themselves."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, most_starts: int = MOST_STARTS) -> None:
         self._folder = folder
+        self._most_starts = most_starts
         folder.mkdir(parents=True, exist_ok=True)
         self.kept: dict[str, Kept] = {}
+        self.ended: Counter[tuple[str, int, str]] = Counter()
+        """Ends that nobody asked for, by process, exit code and the error code that it told last."""
 
-    def start(self, name: str, *argv: str, env: Mapping[str, str] | None = None) -> Kept:
-        """Start a process and keep it running."""
-        found = self.kept[name] = Kept(name, argv, self._folder, dict(env or {}))
+    def start(
+        self, name: str, *argv: str, env: Mapping[str, str] | None = None, program: Sequence[str] = ("-m", "passerelle")
+    ) -> Kept:
+        """Start a process and keep it running; ``program`` is what Python runs before ``argv``."""
+        made = Kept(name, argv, self._folder, dict(env or {}), tuple(program), self._most_starts)
+        found = self.kept[name] = made
         found.start()
         return found
 
@@ -100,8 +113,15 @@ class Keeper:
         for one in self.kept.values():
             if not one.running():
                 if one.child is not None:
-                    one.finish()
+                    self._collect(one)
                 one.start()
+
+    def _collect(self, one: Kept) -> None:
+        code = one.finish()
+        if not one.asked:
+            told = [found[1] for line in tail(one.log, 8).splitlines() if (found := _TOLD.match(line))]
+            self.ended[one.name, code, told[-1] if told else ""] += 1
+        one.asked = False
 
     async def keep(self) -> None:
         """Look until cancelled."""
@@ -115,10 +135,19 @@ class Keeper:
 
     async def kill(self, name: str) -> int:
         """SIGKILL to a process; the keeper starts it again. Returns the process id that is gone."""
-        child = self.kept[name].child
-        assert child is not None
+        child = self._ending(name)
         assert await child.kill() == -signal.SIGKILL
         return child.pid
+
+    async def terminate(self, name: str) -> int:
+        """SIGTERM to a process, which the keeper starts again. Its exit code, negative where it had to be killed."""
+        return await self._ending(name).stop(STOP_S)
+
+    def _ending(self, name: str) -> Child:
+        one = self.kept[name]
+        assert one.child is not None
+        one.asked = True
+        return one.child
 
     def freeze(self, name: str) -> int:
         """SIGSTOP: the process hangs with everything it holds. Returns its process id, for :meth:`thaw`."""

@@ -18,6 +18,8 @@ PUBLISHED: Final = "published"
 PROMISED: Final = "promised"
 SENT: Final = "sent"
 ANSWERED: Final = "answered"
+FOLLOWED: Final = "followed"
+"""Entries that a portal has taken in; in its own database."""
 _LOG_GAUGES: Final = (COMMITTED, PUBLISHED, PROMISED)
 _NODE_GAUGES: Final = (SENT, ANSWERED)
 

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.support.keeper import Keeper
-
 from passerelle.core.catalogue import BY_NAME
 from passerelle.core.note import VerifierKey
 from passerelle.embedded import EmbeddedKafka, EmbeddedPostgres, free_port
@@ -28,6 +26,8 @@ from passerelle.runtime.clock import SystemClock
 from passerelle.runtime.config import read_public_key
 from passerelle.runtime.ids import SystemIds
 from passerelle.runtime.process import wait_for
+from passerelle.testing.faults import launcher
+from passerelle.testing.faults.keeper import MOST_STARTS, Keeper
 
 NETWORK = "e2e.test.example/1"
 OPERATOR = "operator"
@@ -73,17 +73,28 @@ class Site:
 class Network:
     """Broker, database, and the processes over them. ``env`` is added to that of every process."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str] | None = None, *, with_query: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        with_query: bool = False,
+        links: Mapping[int, int] | None = None,
+        database_settings: Mapping[str, str] | None = None,
+        most_starts: int = MOST_STARTS,
+    ) -> None:
+        """``links``: see :class:`EmbeddedKafka`; ``database_settings`` are added to the server's."""
         self.folder = folder
-        self.kafka = EmbeddedKafka(folder / "kafka", environ=_EMBEDDED)
-        self.postgres = EmbeddedPostgres(folder / "postgres", environ=_EMBEDDED)
-        self.keeper = Keeper(folder / "logs")
+        self.kafka = EmbeddedKafka(folder / "kafka", environ=_EMBEDDED, links=links)
+        self.postgres = EmbeddedPostgres(folder / "postgres", environ=_EMBEDDED, settings=database_settings)
+        self.keeper = Keeper(folder / "logs", most_starts=most_starts)
         self.sites: dict[str, Site] = {}
         self.env = dict(env or {})
         self.ledger_dsn = ""
         self._ids = SystemIds(SystemClock())
         self._grpc = free_port()
         self._standby = free_port(taken={self._grpc})
+        self.grpc_ports = (self._grpc, self._standby)
         self._query = free_port(taken={self._grpc, self._standby}) if with_query else None
         self._operator: Operator | None = None
 
@@ -178,12 +189,12 @@ class Network:
         toml = self.folder / f"{name}.toml"
         if not toml.exists():
             self._ledger_toml(name, self._standby)
-        self.keeper.start(name, "ledger", "run", "--config", str(toml), env=self.env)
+        self._keep(name, "ledger", "run", "--config", str(toml))
 
     def start_node(self, member: str) -> None:
         """Start a member's node."""
         toml = self.sites[member].toml
-        self.keeper.start(f"node-{member}", "node", "run", "--config", str(toml), env=self.env)
+        self._keep(f"node-{member}", "node", "run", "--config", str(toml))
 
     def start_query(self) -> None:
         """Start the query service."""
@@ -198,7 +209,10 @@ class Network:
         ]
         path = self.folder / "query.toml"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        self.keeper.start("query", "query", "run", "--config", str(path), env=self.env)
+        self._keep("query", "query", "run", "--config", str(path))
+
+    def _keep(self, name: str, *argv: str) -> None:
+        self.keeper.start(name, *argv, env=self.env)
 
     def log_url(self) -> str | None:
         """The log over HTTP at the ledger that is active; None while none is."""
@@ -262,13 +276,11 @@ def _words(argv: Sequence[str], config: Path | None) -> list[str]:
 
 def _run_here(words: Sequence[str]) -> Ran:
     """Run the command line in a thread: one at a time, because its output is the whole process's."""
-    from passerelle.cli.main import run
-
     out, err = io.StringIO(), io.StringIO()
     with _ONE_COMMAND, redirect_stdout(out), redirect_stderr(err):
         before, sys.argv = sys.argv, ["passerelle", *words]
         try:
-            run()
+            launcher.run()
             code = 0
         except SystemExit as end:
             code = int(end.code or 0)

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.e2e.support.network import Site
-
 from passerelle.core.catalogue import BY_NAME
 from passerelle.core.errors import Retryable, Unavailable
 from passerelle.node.csv_report import ImportReport
 from passerelle.node.main import Office, open_office
 from passerelle.node.plan import NewEvent
 from passerelle.runtime.process import wait_for
+from passerelle.testing.faults.network import Site
 
 PATIENCE_S = 60.0
 COURSES = 4
@@ -74,8 +73,10 @@ class Registrar:
         self.tries = 0
         self.reports: list[ImportReport] = []
 
-    async def work(self, files: Sequence[Path]) -> None:
-        """Import the files in order. A file that was cut short is imported again: what is there is not taken twice."""
+    async def work(self, files: Sequence[Path], *, pause_s: float = 0.0) -> None:
+        """Import the files in order, with a pause after each. A file that was cut short is imported again: what is
+        there is not taken twice.
+        """
         async with AsyncExitStack() as stack:
             office: Office | None = None
 
@@ -94,4 +95,4 @@ class Registrar:
                 if not await wait_for(lambda file=file: taken(file), timeout_s=PATIENCE_S, every_s=0.2):  # type: ignore[misc]
                     raise AssertionError(f"{self._site.member}: {file.name} could not be imported")
                 assert self.reports[-1].refused == 0, self.reports[-1].errors[:3]
-                await asyncio.sleep(0)
+                await asyncio.sleep(pause_s)
