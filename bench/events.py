@@ -30,8 +30,8 @@ class Load:
         return sum(len(event.body) for event in self.events) / len(self.events)
 
 
-def generate(count: int, *, batched: bool, colleges: int = MEMBERS) -> Load:
-    """``count`` issued credentials, the colleges taking turns."""
+def generate(count: int, *, batched: bool, colleges: int = MEMBERS, more: int = 0) -> Load:
+    """``count`` issued credentials, the colleges taking turns, then at least ``more`` of the first one alone."""
     federation = Federation()
     admissions = [federation.found()]
     members = []
@@ -40,12 +40,18 @@ def generate(count: int, *, batched: bool, colleges: int = MEMBERS) -> Load:
         admissions.append(admission)
         members.append(member)
     achievements = [member.achievement("course") for member in members]
-    queues = [_credentials(member, number, count // colleges + 1, batched) for number, member in enumerate(members)]
+    queues = [
+        _credentials(member, number, count // colleges + 1 + (0 if number else more), batched)
+        for number, member in enumerate(members)
+    ]
     events: list[SignedStatement] = []
     while len(events) < count:
         for queue in queues:
             events += next(queue)
-    return Load(federation, admissions, achievements, events[:count])
+    events = events[:count]
+    while len(events) < count + more:
+        events += next(queues[0])
+    return Load(federation, admissions, achievements, events)
 
 
 def _credentials(member: Member, number: int, count: int, batched: bool) -> Iterator[list[SignedStatement]]:

@@ -208,6 +208,20 @@ class FrameworkTerm(Model):
     broader: Code | None = None
 
 
+class LevelReference(Model):
+    """A level of this framework beside one of another, with the source that says so.
+
+    ``confidence``: ``official``, both frameworks' bodies published it together; ``published``, one of them did;
+    ``indicative``, a reading of both descriptors. A level without a reference is unknown, not unequal.
+    """
+
+    level: Code
+    framework: FrameworkId
+    to_level: Code
+    source: ShortText
+    confidence: Literal["official", "published", "indicative"]
+
+
 class FrameworkData(Model):
     """A competency, occupation or qualifications framework as a versioned record."""
 
@@ -222,6 +236,12 @@ class FrameworkData(Model):
     """Stated by the publishing member: a framework that employers or a profession recognise."""
     url: str | None = Field(default=None, pattern=r"^https://[\x21-\x7e]{3,500}$")
     terms: Annotated[tuple[FrameworkTerm, ...], Field(max_length=500)] = ()
+    references: Annotated[tuple[LevelReference, ...], Field(max_length=200)] = ()
+    """Of a qualifications framework: its levels beside those of others."""
+    source: ShortText | None = None
+    """Where the terms were taken from, and of which date."""
+    sample: bool = False
+    """Marks sample terms, so that nobody takes an invented detail for a fact."""
 
 
 class OrganisationData(Model):

@@ -143,7 +143,7 @@ _FEED: Final = TopicSpec(
 )
 _CHECKPOINT: Final = TopicSpec(
     name=CHECKPOINT,
-    text="Every signed checkpoint of the log, in order of size.",
+    text="Every signed checkpoint of the log, in order of size; the latest one again while the log does not grow.",
     access="public",
     producers=("ledger",),
     consumers=("ledger", "node", "portal", "anyone"),
@@ -153,7 +153,8 @@ _CHECKPOINT: Final = TopicSpec(
 )
 _REGISTRY: Final = TopicSpec(
     name=REGISTRY,
-    text="The present state of each member, derived from the member events.",
+    text="The present state of each member, derived from the member events; told again when a ledger begins to publish."
+    " Of two records of a member the one with the higher changed_index counts, whichever came first.",
     access="public",
     producers=("ledger",),
     consumers=("node", "portal", "anyone"),

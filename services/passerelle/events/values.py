@@ -310,6 +310,8 @@ class Alignment(Model):
     code: Code
     name: ShortText | None = None
     level: Code | None = None
+    strength: Literal["exact", "close", "broad", "narrow", "related"] | None = None
+    """How near the tag is, in the words of SKOS mapping relations (SKOS Reference, section 10)."""
 
 
 class AssessmentRecord(Model):

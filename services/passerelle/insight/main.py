@@ -13,10 +13,15 @@ from passerelle.events.topics import SUMMARY, TOPICS
 from passerelle.insight.config import InsightConfig
 from passerelle.insight.http import build_page
 from passerelle.insight.stream import Windows
+from passerelle.runtime.backoff import Backoff, patiently
 from passerelle.runtime.kafka import ensure_topics
+from passerelle.runtime.memory import MemoryGuard
+from passerelle.runtime.process import run_together
 from passerelle.runtime.telemetry import configure_logging, serve_http
 
 GENERATION_FILE = "generation"
+START_FIRST_S = 0.5
+START_LAST_S = 10.0
 
 
 def read_generation(folder: Path, *, rebuild: bool) -> int:
@@ -43,7 +48,8 @@ class InsightService:
 
     async def start(self) -> Mapping[str, Any]:
         """Start the application and the page."""
-        await ensure_topics(self._config.kafka, [TOPICS[SUMMARY]])
+        config, pauses = self._config, Backoff("insight-start", START_FIRST_S, START_LAST_S)
+        await patiently(lambda: ensure_topics(config.kafka, [TOPICS[SUMMARY]]), pauses, config.start_patience_s)
         generation = read_generation(self._config.data_folder, rebuild=self._rebuild)
         self._windows = windows = Windows(self._config, generation)
         self._stack.push_async_callback(windows.stop)
@@ -52,8 +58,11 @@ class InsightService:
         return {"http": f"http://{self._config.http.host}:{port}"}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """The application runs by itself."""
-        await stop.wait()
+        """The application runs by itself; it ends with the run, where there is time for it."""
+        guard = MemoryGuard(self._config.memory_max_mb)
+        await run_together(stop, lambda: guard.run(stop))
+        assert self._windows is not None
+        await self._windows.stop()
 
     async def close(self) -> None:
         """Stop the page, then the application."""

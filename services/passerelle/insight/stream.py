@@ -23,7 +23,7 @@ from passerelle.runtime.kafka import client_options
 _LOG = structlog.get_logger(__name__)
 _READ = Counter("passerelle_insight_summaries_total", "Summaries taken in.", ["outcome"])
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 8.0
+STOP_TIMEOUT_S = 5.0
 
 
 def build_app(config: InsightConfig, generation: int) -> faust.App:

@@ -422,13 +422,7 @@ class EntryChecker:
 
     def _gather_notices(self, logged: Logged, effects: Effects) -> None:
         for notice in effects.notices:
-            value = {
-                "about": notice.about,
-                "event": notice.event,
-                "index": logged.index,
-                "member": logged.statement.member,
-                "affects": notice.affects,
-            }
+            value = notice.value(logged.index, logged.statement.member)
             told = Notified(notice.member, logged.index, logged.entry.accepted_at, orjson.dumps(value))
             self.notices.append(told)
 

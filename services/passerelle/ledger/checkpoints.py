@@ -22,6 +22,8 @@ from passerelle.runtime.clock import Clock
 _LOG = structlog.get_logger(__name__)
 INTERVAL_S: Final = 1.0
 """Least time between two checkpoints while the log grows: with it the merge delay stays below two seconds."""
+IDLE_S: Final = 300.0
+"""How often the latest checkpoint is told again while the log does not grow."""
 
 Publish = Callable[[StoredCheckpoint], Awaitable[None]]
 
@@ -84,7 +86,10 @@ def _is_more(checkpoint: StoredCheckpoint, latest: StoredCheckpoint) -> bool:
 
 
 class Checkpointer:
-    """Signs what the feed has acked, at most once a second while the log grows, and never the same size twice."""
+    """Signs what the feed has acked, at most once a second while the log grows, and never the same size twice.
+
+    While it does not grow, the latest one is told again every ``idle_s`` seconds.
+    """
 
     def __init__(
         self,
@@ -94,12 +99,15 @@ class Checkpointer:
         clock: Clock,
         *,
         interval_s: float = INTERVAL_S,
+        idle_s: float = IDLE_S,
     ) -> None:
         self._store = store
         self._signer = signer
         self._board = board
         self._clock = clock
         self._interval_s = interval_s
+        self._idle_s = idle_s
+        self._told_at = clock.monotonic()
         self._last: StoredCheckpoint | None = None
         self._signed_at: float | None = None
         self._waiting = False
@@ -118,9 +126,13 @@ class Checkpointer:
         """
         last = await self._opened(publish)
         self._waiting = acked > last.size
-        if not self._waiting:
-            return
         now = self._clock.monotonic()
+        if not self._waiting:
+            if last.size and now >= self._told_at + self._idle_s:
+                # The same bytes: nothing new is promised, and whoever listens hears that somebody is there.
+                await publish(last)
+                self._told_at = now
+            return
         if self._signed_at is not None and now < self._signed_at + self._interval_s:
             return
         checkpoint = await self._sign(last, acked)
@@ -149,6 +161,7 @@ class Checkpointer:
 
     async def _tell(self, checkpoint: StoredCheckpoint, publish: Publish) -> None:
         await publish(checkpoint)
+        self._told_at = self._clock.monotonic()
         await self._store.show(checkpoint.size)
         await self._board.show(checkpoint)
 

@@ -15,6 +15,8 @@ from passerelle.runtime.clock import Clock
 
 CHUNK: Final = 1000
 """Most records of one fetch: prepared together, in threads."""
+BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of bodies in a batch, beyond which no further fetch begins."""
 POLL_S: Final = 1.0
 _MEMBER: Final = ingress_topic("member")
 
@@ -22,7 +24,16 @@ _MEMBER: Final = ingress_topic("member")
 class Intake:
     """One batch being collected. Its size follows the backlog by itself: it grows until the loop takes it."""
 
-    def __init__(self, ingress: Ingress, preparer: Preparer, clock: Clock, *, maximum: int, linger_s: float) -> None:
+    def __init__(
+        self,
+        ingress: Ingress,
+        preparer: Preparer,
+        clock: Clock,
+        *,
+        maximum: int,
+        linger_s: float,
+        bytes_max: int = BYTES_MAX,
+    ) -> None:
         self._ingress = ingress
         self._preparer = preparer
         self._clock = clock
@@ -31,6 +42,8 @@ class Intake:
         self._member_items: list[Item] = []
         self._items: list[Item] = []
         self._offsets: dict[Place, int] = {}
+        self._bytes = 0
+        self._bytes_max = bytes_max
         self._under_way = 0
         self._some = asyncio.Event()
         self._room = asyncio.Event()
@@ -76,9 +89,10 @@ class Intake:
             raw = item.raw
             (self._member_items if raw.topic == _MEMBER else self._items).append(item)
             self._offsets[(raw.topic, raw.partition)] = raw.offset + 1
+            self._bytes += len(raw.value or b"")
         self._under_way = 0
         self._some.set()
-        if self._count >= self._maximum:
+        if self._count >= self._maximum or self._bytes >= self._bytes_max:
             self._room.clear()
 
     async def take(self, wait_s: float) -> Batch:
@@ -94,7 +108,7 @@ class Intake:
             if self._linger_s:
                 await asyncio.sleep(self._linger_s)
         batch = Batch(self._member_items + self._items, self._offsets)
-        self._member_items, self._items, self._offsets = [], [], {}
+        self._member_items, self._items, self._offsets, self._bytes = [], [], {}, 0
         self._some.clear()
         self._room.set()
         return batch

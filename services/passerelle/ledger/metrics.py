@@ -18,6 +18,7 @@ COMMIT_SECONDS = Histogram(
 )
 SIZE = Gauge("passerelle_ledger_size", "Entries in the log.")
 WAITING = Gauge("passerelle_ledger_waiting", "Events that wait for an earlier number or a thing of another stream.")
+WAITING_BYTES = Gauge("passerelle_ledger_waiting_bytes", "Bytes of the bodies of events that wait.")
 STALLED = Gauge("passerelle_ledger_stalled", "Streams with a number missing for more than five minutes.")
 CLOCK_BEHIND = Gauge("passerelle_ledger_clock_behind_seconds", "How far the clock is behind the last entry.")
 
@@ -31,4 +32,5 @@ def count(plan: CommitPlan, parking: Parking) -> None:
     CONFLICTS.inc(len(plan.conflicts))
     SIZE.set(plan.size)
     WAITING.set(parking.count)
+    WAITING_BYTES.set(parking.bytes)
     STALLED.set(len(parking.stalled(plan.accepted_at)))

@@ -168,9 +168,10 @@ class LedgerState:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of waiting. Times in milliseconds."""
+    """Bounds of waiting, a stream: events, bytes of their bodies. Times in milliseconds."""
 
     park_max: int = 4096
+    park_bytes: int = 16 * 1024 * 1024
     reference_wait_ms: int = 60_000
     ask_after_ms: int = 5_000
     ask_at_most_every_ms: int = 60_000

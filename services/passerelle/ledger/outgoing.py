@@ -10,7 +10,7 @@ from typing import Any
 from passerelle.core.checkpoint import Checkpoint
 from passerelle.core.note import NoteSigner, VerifierKey
 from passerelle.ledger.access import Identity
-from passerelle.ledger.checkpoints import CheckpointBoard, Checkpointer, load_board, newest, verify_start
+from passerelle.ledger.checkpoints import IDLE_S, CheckpointBoard, Checkpointer, load_board, newest, verify_start
 from passerelle.ledger.commits import Commits
 from passerelle.ledger.log_ports import LogStore
 from passerelle.ledger.model import CommitPlan
@@ -45,6 +45,8 @@ class OutgoingPart:
         commits: Commits,
         clock: Clock,
         refill: Refill,
+        *,
+        idle_s: float = IDLE_S,
     ) -> None:
         store, self._checkpoints = stores
         self._refill = refill
@@ -52,7 +54,8 @@ class OutgoingPart:
         self._vkey: VerifierKey = signer.verifier
         self._board = board
         self._commits = commits
-        self._publisher = Publisher(store, topics, Checkpointer(self._checkpoints, signer, board, clock), clock)
+        checkpointer = Checkpointer(self._checkpoints, signer, board, clock, idle_s=idle_s)
+        self._publisher = Publisher(store, topics, checkpointer, clock)
 
     async def latest(self) -> Checkpoint | None:
         """The newest checkpoint on its topic, verified under the log's key. Raises Fatal, Unavailable."""
@@ -70,6 +73,10 @@ class OutgoingPart:
     def health(self) -> dict[str, Any]:
         """How far publishing is."""
         return {**self._publisher.health(), "checkpoint": self._board.size}
+
+    def shed(self) -> None:
+        """As :class:`passerelle.ledger.ports.Outgoing`."""
+        self._publisher.shed()
 
     async def start(self) -> Mapping[str, Any]:
         """Hold the database against feed and checkpoints before anything is added to either."""
@@ -97,8 +104,10 @@ class RpcPart:
         cosigning: Cosigning,
         commits: Commits,
         clock: Clock,
+        watchers_max: int,
     ) -> None:
         self._config = config
+        self._watchers_max = watchers_max
         self._live = live
         self._store = store
         self._board = board
@@ -113,15 +122,19 @@ class RpcPart:
         from passerelle.ledger.rpc import SERVICE, LedgerRpc
 
         await self._cosigning.load()
-        rpc = LedgerRpc(self._live, self._store, self._board, self._cosigning, self._identity, self._commits)
+        rpc = LedgerRpc(
+            self._live, self._store, self._board, self._cosigning, self._identity, self._commits,
+            watchers_max=self._watchers_max,
+        )  # fmt: skip
         self._server = await start_server(
             self._config, lambda server: ledger_pb2_grpc.add_LedgerServiceServicer_to_server(rpc, server), [SERVICE]
         )
         return {"grpc": f"{self._config.host}:{self._server.port}"}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Calls are served by tasks of their own."""
+        """Calls are served by tasks of their own; those that run end while the loop finishes its batch."""
         await stop.wait()
+        await self.close()
 
     async def close(self) -> None:
         """Let running calls end, then stop."""
@@ -154,6 +167,7 @@ class LogPart:
     async def run(self, stop: asyncio.Event) -> None:
         """Pages are served by tasks of their own."""
         await stop.wait()
+        await self.close()
 
     async def close(self) -> None:
         """Stop serving."""
@@ -177,8 +191,10 @@ def build_parts(shared: Shared) -> Parts:
         things_cached=config.things_cached,
         lossy=config.accept_missing_bodies,
     )
-    outgoing = OutgoingPart(stores, topics, tails, signer, board, commits, clock, refill)
+    outgoing = OutgoingPart(
+        stores, topics, tails, signer, board, commits, clock, refill, idle_s=config.checkpoint_idle_s
+    )
     cosigning = Cosigning(CosignaturePostgres(pool), board, lambda: shared.live.registry, signer.verifier, clock)
-    rpc = RpcPart(config.grpc, shared.live, log, board, cosigning, commits, clock)
+    rpc = RpcPart(config.grpc, shared.live, log, board, cosigning, commits, clock, config.watchers_max)
     pages = LogPart(config.log, log, board, cosigning, signer.verifier)
     return Parts(outgoing, (outgoing, rpc, pages))

@@ -11,6 +11,8 @@ from passerelle.core.merkle import EMPTY_ROOT
 Header = tuple[str, bytes]
 READ_MAX: Final = 4_000
 """Rows in one read."""
+MEMBERS_MAX: Final = 500
+"""Members in one read: a record with its keys may take some kilobytes."""
 BYTES_MAX: Final = 8 * 1024 * 1024
 """Bytes of bodies and values in one read, beyond its first row."""
 
@@ -118,7 +120,9 @@ class OutgoingStore(Protocol):
         ...
 
     async def members(self, start: int, size: int) -> Sequence[MemberRow]:
-        """Members whose last change has an index in ``start`` to ``size - 1``, in order of change."""
+        """Members whose last change has an index in ``start`` to ``size - 1``, in order of change; at most
+        :data:`MEMBERS_MAX`.
+        """
         ...
 
     async def member_ids(self) -> Sequence[str]:

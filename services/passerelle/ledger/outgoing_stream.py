@@ -14,6 +14,7 @@ from passerelle.runtime.kafka import (
     CLIENT_ERRORS,
     TopicPartition,
     abandon,
+    all_acked,
     end_offsets,
     ensure_topics,
     start_consumer,
@@ -26,8 +27,6 @@ CLIENT_ID: Final = "passerelle-ledger-publisher"
 TAIL: Final = 8
 """Records read from the end of a topic at start: a zombie's late repeat may stand behind the newest one."""
 TAIL_TIMEOUT_S: Final = 20.0
-PUBLISH_TIMEOUT_S: Final = 45.0
-"""Longest wait for acks; the client itself gives a batch up after 30 seconds, when it still finds a broker."""
 
 
 class KafkaTopics:
@@ -49,7 +48,7 @@ class KafkaTopics:
             sent: list[asyncio.Future[Any]] = []
             for topic, records in batches.items():
                 sent += await self._send(topic, records)
-            await _all_acked(sent)
+            await all_acked(sent, self._config.publish_timeout_s)
         except CLIENT_ERRORS as error:
             # After any error the sequence numbers of the producer are in doubt: a new one starts, from saved positions.
             await self.close()
@@ -76,13 +75,6 @@ class KafkaTopics:
         if producer is not None:
             # Whatever was published was acked: there is nothing to wait for.
             await abandon(producer)
-
-
-async def _all_acked(sent: Sequence[asyncio.Future[Any]]) -> None:
-    """Wait for every ack; the first error is raised once all have ended, so that none is left unheard."""
-    for result in await asyncio.gather(*sent, return_exceptions=True):
-        if isinstance(result, BaseException):
-            raise result
 
 
 class KafkaTails:

@@ -21,7 +21,8 @@ class Lane:
     """The waiting events of one stream.
 
     ``blocked_on`` is the key that its next event waits for, empty while an earlier number is missing; ``where`` the
-    field that names it. ``gap`` is the number that is missing and ``gap_since`` when that was first seen.
+    field that names it. ``bytes`` are those of the bodies. ``gap`` is the number that is missing and ``gap_since`` when
+    that was first seen.
     """
 
     events: dict[int, Parked] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Lane:
     ask_at: int = 0
     ask_delay: int = 0
     dropped: bool = False
+    bytes: int = 0
 
 
 class Parking:
@@ -42,15 +44,20 @@ class Parking:
         self.lanes: dict[StreamId, Lane] = {}
         self._waiters: dict[str, set[StreamId]] = {}
         self.count = 0
+        self.bytes = 0
 
     def add(self, item: Prepared, arrived_at: int, *, first: bool) -> bool:
         """Park an event; False where the stream's lane is full. The stream's next event (``first``) always fits."""
         lane = self.lanes.get(item.stream)
         if lane is None:
             lane = self.lanes[item.stream] = Lane()
-        if len(lane.events) >= self.limits.park_max and not first:
+        size = len(item.body)
+        full = len(lane.events) >= self.limits.park_max or lane.bytes + size > self.limits.park_bytes
+        if full and not first:
             return False
         lane.events[item.statement.sequence] = Parked(item, arrived_at)
+        lane.bytes += size
+        self.bytes += size
         self.count += 1
         # The body is read again when its turn comes: waiting events hold their bytes only once.
         item.event, item.refusal, item.needs = None, None, frozenset()
@@ -58,8 +65,13 @@ class Parking:
 
     def remove(self, stream: StreamId, sequence: int) -> Parked:
         """Take an event out; an empty lane stays until the sequencer has looked at it."""
+        lane = self.lanes[stream]
+        parked = lane.events.pop(sequence)
+        size = len(parked.item.body)
+        lane.bytes -= size
+        self.bytes -= size
         self.count -= 1
-        return self.lanes[stream].events.pop(sequence)
+        return parked
 
     def block(self, stream: StreamId, key: str, where: str) -> None:
         """The stream's next event waits for ``key``."""

@@ -138,13 +138,7 @@ class PlanBuilder:
         for subject in effects.erase:
             plan.erase.append((subject, index))
         for notice in effects.notices:
-            value = {
-                "about": notice.about,
-                "event": notice.event,
-                "index": index,
-                "member": event.member,
-                "affects": notice.affects,
-            }
+            value = notice.value(index, event.member)
             self._letters.append((notice.member, "notice", None, orjson.dumps(value)))
 
     def _count(self, member: str, family: str, kind: str, *, accepted: bool) -> None:

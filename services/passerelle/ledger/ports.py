@@ -114,6 +114,12 @@ class Outgoing(Part, Checkpoints, Protocol):
         Unavailable ``refill-waiting`` and those of servers.
         """
 
+    def health(self) -> Mapping[str, Any]:
+        """How far publishing is, and how many tries in a row failed."""
+
+    def shed(self) -> None:
+        """Give up what is kept in memory only to be quick; called where memory runs short."""
+
     def wake(self, size: int, plan: CommitPlan | None) -> None:
         """Called after each commit with the log's size and what was committed; returns at once.
 

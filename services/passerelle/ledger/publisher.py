@@ -23,6 +23,7 @@ from passerelle.ledger.outgoing_metrics import FAILURES
 from passerelle.ledger.outgoing_metrics import FEED as FEED_POSITION
 from passerelle.ledger.outgoing_ports import (
     BYTES_MAX,
+    MEMBERS_MAX,
     READ_MAX,
     FeedRow,
     InboxRow,
@@ -33,6 +34,7 @@ from passerelle.ledger.outgoing_ports import (
     Topics,
 )
 from passerelle.ledger.recent import Recent
+from passerelle.runtime.backoff import Backoff
 from passerelle.runtime.clock import Clock
 
 _LOG = structlog.get_logger(__name__)
@@ -88,7 +90,8 @@ class Publisher:
         self._size = 0
         self._recent = Recent()
         self._aside_at = 0.0
-        self.failures = 0
+        self._told_again = False
+        self._pauses = Backoff("publisher", RETRY_FIRST_S, RETRY_LAST_S)
 
     def wake(self, size: int = 0, plan: CommitPlan | None = None) -> None:
         """Something was committed: the log's size then and the plan, as far as they are known."""
@@ -96,6 +99,15 @@ class Publisher:
         if plan is not None:
             self._recent.add(plan)
         self._woken.set()
+
+    @property
+    def failures(self) -> int:
+        """Tries in a row that failed."""
+        return self._pauses.tries
+
+    def shed(self) -> None:
+        """Give up the latest commits that are kept in memory: they are read from the database."""
+        self._recent.clear()
 
     def health(self) -> dict[str, Any]:
         """Positions for probes and people; ``failures`` counts the tries in a row that failed."""
@@ -134,13 +146,12 @@ class Publisher:
         try:
             more = await self.step()
         except Unavailable as error:
-            self.failures += 1
             FAILURES.inc()
-            pause = min(RETRY_LAST_S, RETRY_FIRST_S * float(2 ** min(self.failures - 1, 10)))
+            pause = self._pauses.next_s()
             _LOG.warning("publishing failed", code=error.code, what=error.what, again_in_s=pause)
             await self._forget()
             return pause
-        self.failures = 0
+        self._pauses.reset()
         if more:
             return 0.0
         aside = self._aside_at - self._clock.monotonic()
@@ -179,7 +190,10 @@ class Publisher:
             self._inboxes.update(members)
             self._fixed_topics = True
         if self._positions is None:
-            self._positions = await self._store.positions()
+            positions = await self._store.positions()
+            # A write that another ledger was told had failed may have come after a newer record of the same member:
+            # whoever begins to publish tells every member's present record again.
+            self._positions = positions if self._told_again else replace(positions, registry=0)
         return self._positions
 
     async def _forget(self) -> None:
@@ -219,15 +233,19 @@ class Publisher:
     async def _publish_registry(self, positions: Positions) -> bool:
         """Members' records, after the entries that made them; the inbox of a new member is made before."""
         if positions.registry >= positions.feed:
+            self._told_again = True
             return False
         rows = await self._store.members(positions.registry, positions.feed)
+        more = len(rows) >= MEMBERS_MAX
+        # Every change below the position is told then, or will be with the member's later change.
+        position = rows[-1].changed + 1 if more else positions.feed
         if rows:
             await self._ensure_inboxes([row.member for row in rows])
             await self._topics.publish({REGISTRY: [Record(row.member.encode("ascii"), row.value) for row in rows]})
-            await self._store.save_registry(positions.feed)
-        # Every change below the feed's position is told now, or will be with the member's later change.
-        self._positions = replace(positions, registry=positions.feed)
-        return False
+            await self._store.save_registry(position)
+        self._positions = replace(positions, registry=position)
+        self._told_again = self._told_again or not more
+        return more
 
     async def _ensure_inboxes(self, members: Sequence[str]) -> None:
         missing = sorted(set(members) - self._inboxes)

@@ -21,6 +21,7 @@ from passerelle.ledger.checkpoints import CheckpointBoard
 from passerelle.ledger.commits import Commits
 from passerelle.ledger.log_ports import EntryView, LogStore
 from passerelle.ledger.model import Head
+from passerelle.ledger.outgoing_metrics import WATCHERS
 from passerelle.ledger.outgoing_ports import StoredCheckpoint
 from passerelle.ledger.ports import Live
 from passerelle.ledger.witnesses import Cosigning
@@ -58,6 +59,8 @@ class LedgerRpc(ledger_pb2_grpc.LedgerServiceServicer):
         cosigning: Cosigning,
         identity: Identity,
         commits: Commits,
+        *,
+        watchers_max: int = WATCH_MAX,
     ) -> None:
         self._live = live
         self._store = store
@@ -66,6 +69,7 @@ class LedgerRpc(ledger_pb2_grpc.LedgerServiceServicer):
         self._identity = identity
         self._commits = commits
         self._watchers = 0
+        self._watchers_max = watchers_max
 
     def _caller(self, context: Context) -> Caller:
         return self._identity.caller(bearer(tuple(context.invocation_metadata() or ())))
@@ -229,14 +233,16 @@ class LedgerRpc(ledger_pb2_grpc.LedgerServiceServicer):
         caller = self._caller(context)
         if request.from_index > self._live.head.size:
             raise PasserelleError("position-outside", f"the log ends at {self._live.head.size}", where="from_index")
-        if self._watchers >= WATCH_MAX:
-            raise PasserelleError("too-many-watchers", f"{WATCH_MAX} readers are connected")
+        if self._watchers >= self._watchers_max:
+            raise PasserelleError("too-many-watchers", f"{self._watchers_max} readers are connected")
         self._watchers += 1
+        WATCHERS.set(self._watchers)
         try:
             async for view in self._follow(request.from_index, caller):
                 yield ledger_pb2.WatchResponse(index=view.index, entry=view.entry, type=view.type, subject=view.subject)
         finally:
             self._watchers -= 1
+            WATCHERS.set(self._watchers)
 
     async def _follow(self, index: int, caller: Caller) -> AsyncIterator[EntryView]:
         loop = asyncio.get_running_loop()

@@ -68,6 +68,10 @@ class Sequencer:
         """Where a stream stands, the plan in hand included."""
         return self._heads.get(stream, _START)
 
+    def shed(self) -> None:
+        """Give up the things that are kept for later plans. Between two plans only."""
+        self._cache.clear()
+
     # One plan: begin, advance until it needs nothing, finish
 
     def begin(self, batch: Batch, now_ms: int) -> None:

@@ -17,13 +17,16 @@ from passerelle.ledger.model import Batch, CommitPlan, Head, Limits
 from passerelle.ledger.ports import Checkpoints, Inboxes, Ingress, Store
 from passerelle.ledger.prepare import Preparer
 from passerelle.ledger.sequencer import Sequencer
+from passerelle.runtime.backoff import Backoff
 from passerelle.runtime.clock import Clock
 
 TICK_S: Final = 0.5
 """How often time-outs are looked at and the floor is raised while no event comes."""
 CLOCK_ALARM_MS: Final = 5_000
-BACK_OFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Waits before beginning again after a server was away; the last one repeats."""
+BACK_OFF_FIRST_S: Final = 0.2
+BACK_OFF_LAST_S: Final = 5.0
+"""Waits before beginning again after a server was away grow from the first to the last."""
+MIB: Final = 1024 * 1024
 SLICE: Final = 50
 """Events decided between two looks at the event loop: some 2 ms."""
 Wake = Callable[[int, CommitPlan | None], None]
@@ -41,7 +44,11 @@ class LedgerService:
         self._inboxes = inboxes
         self._clock = clock
         self._preparer = Preparer(config.verify_processes)
-        self._limits = Limits(park_max=config.park_max, reference_wait_ms=int(config.reference_wait_s * 1000))
+        self._limits = Limits(
+            park_max=config.park_max,
+            park_bytes=config.park_max_mb * MIB,
+            reference_wait_ms=int(config.reference_wait_s * 1000),
+        )
         self._sequencer: Sequencer | None = None
         self._head: Head | None = None
         self._registry: Registry | None = None
@@ -49,7 +56,10 @@ class LedgerService:
         self._committing: asyncio.Task[None] | None = None
         self._loaded = False
         self._behind = False
-        self._failures = 0
+        self._pauses = Backoff("ledger", BACK_OFF_FIRST_S, BACK_OFF_LAST_S)
+        self._turns = 0
+        self._deciding = False
+        self._shedding = False
 
     @property
     def head(self) -> Head:
@@ -79,6 +89,14 @@ class LedgerService:
             "stalled": len(parking.stalled(self._sequencer.accepted_at)),
             "clock_behind": self._behind,
         }
+
+    def progress(self) -> Mapping[str, int]:
+        """For the loop's watchdog: a batch that is decided or committed owes progress, which its turns are."""
+        return {"batch": self._turns} if self._deciding or self._committing is not None else {}
+
+    def shed(self) -> None:
+        """Give up, before the next batch, the things that are kept between commits."""
+        self._shedding = True
 
     async def start(self, *, checkpoints: Checkpoints | None = None, wake: Wake | None = None) -> None:
         """Load, and hold the log against its newest public checkpoint. ``wake`` is called after each commit.
@@ -131,10 +149,9 @@ class LedgerService:
                 await self._pump(stop)
             except Unavailable as error:
                 self._loaded = False
-                self._failures += 1
                 _LOG.warning("begins again from the database", code=error.code, what=error.what, where=error.where)
                 metrics.RELOADS.inc()
-                await _pause(stop, BACK_OFF_S[min(self._failures, len(BACK_OFF_S)) - 1])
+                await self._pauses.pause(stop)
 
     async def _pump(self, stop: asyncio.Event) -> None:
         """Collect, decide and commit until ``stop`` or an error."""
@@ -144,6 +161,7 @@ class LedgerService:
             self._clock,
             maximum=self._config.batch_max,
             linger_s=self._config.linger_ms / 1000,
+            bytes_max=self._config.batch_max_mb * MIB,
         )
         sequencer = self._sequencer
         assert sequencer is not None
@@ -181,8 +199,16 @@ class LedgerService:
         """Decide while the batch before is committed, then begin this one's commit; or at least raise the floor."""
         now = self._clock.now_ms()
         self._watch_clock(sequencer.accepted_at - now)
-        plan = await self._decide(sequencer, batch, now)
-        await self._settle()
+        if self._shedding:
+            sequencer.shed()
+            self._shedding = False
+        self._turns += 1
+        self._deciding = True
+        try:
+            plan = await self._decide(sequencer, batch, now)
+            await self._settle()
+        finally:
+            self._deciding = False
         if plan.empty:
             sequencer.accepted_at = max(sequencer.accepted_at, now)
             if sequencer.accepted_at > self.head.floor:
@@ -218,7 +244,8 @@ class LedgerService:
         head.floor = max(head.floor, plan.accepted_at)
         if plan.registry is not None:
             self._registry = from_snapshot(plan.registry)
-        self._failures = 0
+        self._pauses.reset()
+        self._turns += 1
         assert self._sequencer is not None
         metrics.count(plan, self._sequencer.parking)
         self._wake(plan.size, plan)
@@ -240,11 +267,3 @@ class LedgerService:
             await self._store.close()
         except Unavailable as error:
             _LOG.warning("the database connection did not close cleanly", code=error.code)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait, but no longer than until ``stop``."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from passerelle.core.errors import Fatal, Unavailable
+from passerelle.core.errors import Fatal
 from passerelle.events.topics import INGRESS, TOPICS, inbox_spec, ingress_topic
 from passerelle.ledger.model import Place, RawRecord
 from passerelle.runtime.config import KafkaConfig
-from passerelle.runtime.kafka import ensure_topics, start_consumer, stop_consumer, unreachable
+from passerelle.runtime.kafka import ReaderWatch, ensure_topics, start_consumer, stop_consumer, unreachable
 
 CLIENT_ID: Final = "passerelle-ledger-ingress"
-WATCH_EVERY_S: Final = 5.0
-"""How often an idle reader asks the brokers whether there is something that it does not see."""
+NAMED_POLL_S: Final = 1.0
+"""How long partitions that stand still are asked for by name before the reader counts as stuck."""
+NAMED_MAX: Final = 100
+"""Most records then."""
 _MEMBER: Final = ingress_topic("member")
-_LOG = structlog.get_logger(__name__)
 
 
 class IngressStream:
@@ -32,8 +31,9 @@ class IngressStream:
         self._next: dict[TopicPartition, int] = {}
         self._member: list[TopicPartition] = []
         self._others: list[TopicPartition] = []
-        self._watched_at = 0.0
-        self._behind: dict[TopicPartition, int] = {}
+        self._heavy: TopicPartition | None = None
+        self._idle = True
+        self._watch = ReaderWatch("ingress", config)
 
     async def open(self, offsets: Mapping[Place, int]) -> None:
         """As :class:`passerelle.ledger.ports.Ingress`."""
@@ -59,8 +59,8 @@ class IngressStream:
             consumer.seek(partition, position)
         self._member = [partition for partition in every if partition.topic == _MEMBER]
         self._others = [partition for partition in every if partition.topic != _MEMBER]
-        self._behind = {}
-        self._watched_at = asyncio.get_running_loop().time()
+        self._heavy = None
+        self._watch.rest()
 
     async def _check_shape(self, consumer: AIOKafkaConsumer) -> None:
         await consumer.topics()
@@ -74,13 +74,28 @@ class IngressStream:
                 )
 
     async def fetch(self, maximum: int, *, wait_s: float) -> list[RawRecord]:
-        """As :class:`passerelle.ledger.ports.Ingress`."""
-        first = await self._poll(self._member, maximum, 0.0)
-        if first:
-            return first + await self._poll(self._others, maximum - len(first), 0.0)
-        records = await self._poll([], maximum, wait_s)
-        if not records:
-            await self._watch(asyncio.get_running_loop().time())
+        """As :class:`passerelle.ledger.ports.Ingress`.
+
+        The client empties what it holds of one partition before it looks at the next one. While a partition fills
+        whole fetches, the others are asked first, for at most half the room: a flood in one delays nobody elsewhere by
+        more than one fetch.
+        """
+        if self._watch.due():
+            still = await self._look()
+            if still:
+                return still
+        records = await self._fetch(maximum, wait_s)
+        self._idle = not records
+        return records
+
+    async def _fetch(self, maximum: int, wait_s: float) -> list[RawRecord]:
+        records = await self._poll(self._member, maximum, 0.0)
+        if records:
+            return records + await self._poll(self._others, maximum - len(records), 0.0)
+        if self._heavy is not None:
+            light = [partition for partition in self._others if partition != self._heavy]
+            records = await self._poll(light, maximum // 2, 0.0)
+        records += await self._poll([], maximum - len(records), 0.0 if records else wait_s)
         # What came while waiting may be of any topic; a sort keeps the order within each.
         return sorted(records, key=_member_first)
 
@@ -102,26 +117,25 @@ class IngressStream:
             if batch:
                 self._next[partition] = batch[-1].offset + 1
                 records += map(_raw, batch)
+                if len(batch) >= maximum:
+                    self._heavy = partition
+        if wait_s and len(records) < maximum:
+            self._heavy = None
         return records
 
-    async def _watch(self, now: float) -> None:
-        """Notice a reader that stands still although there are records: it is then opened anew. Raises Unavailable."""
-        if now - self._watched_at < WATCH_EVERY_S:
-            return
-        self._watched_at = now
+    async def _look(self) -> list[RawRecord]:
+        """Ask for partitions that seem to stand still by name: behind a backlog their turn may not have come.
+
+        Raises Unavailable ``reader-stalled`` where they give nothing then either.
+        """
         assert self._consumer is not None
-        try:
-            ends = await self._consumer.end_offsets(list(self._next))
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise unreachable(self._config, error) from None
-        behind = {partition: at for partition, at in self._next.items() if at < ends[partition]}
-        stuck = [partition for partition, at in behind.items() if self._behind.get(partition) == at]
-        self._behind = behind
-        if stuck:
-            _LOG.warning("ingress stands still", partitions=[f"{item.topic}/{item.partition}" for item in stuck])
-            raise Unavailable(
-                "broker-unavailable", "the reader got no records although there are some", where=CLIENT_ID
-            )
+        still = await self._watch.still(self._consumer, self._next, idle=self._idle)
+        if not still:
+            return []
+        records = await self._poll(list(still), NAMED_MAX, NAMED_POLL_S)
+        if not records:
+            raise self._watch.stalled(still)
+        return sorted(records, key=_member_first)
 
     async def close(self) -> None:
         """As :class:`passerelle.ledger.ports.Ingress`."""

@@ -39,6 +39,10 @@ class ThingCache:
         while len(held) > self._maximum:
             del held[next(iter(held))]
 
+    def clear(self) -> None:
+        """Forget all of them: what is read again is loaded again."""
+        self._things.clear()
+
 
 class PlanView:
     """A :class:`passerelle.core.things.View` of one plan."""

@@ -29,6 +29,12 @@ class KafkaConfig(Model):
     ca_file: Path | None = None
     certificate_file: Path | None = None
     key_file: SecretFile | None = None
+    request_timeout_s: Annotated[float, Field(ge=1, le=600)] = 15.0
+    """Longest wait for a broker's answer to one request; then the connection counts as lost."""
+    stalled_s: Annotated[float, Field(ge=1, le=600)] = 30.0
+    """A reader that gets nothing for so long while its topics hold more is opened anew."""
+    publish_timeout_s: Annotated[float, Field(ge=1, le=600)] = 45.0
+    """Longest wait for a broker's acknowledgements; then the producer is made anew and all is sent again."""
 
 
 class DatabaseConfig(Model):
@@ -37,6 +43,8 @@ class DatabaseConfig(Model):
     url: str
     password_file: SecretFile | None = None
     pool_size: Annotated[int, Field(ge=1, le=64)] = 4
+    statement_timeout_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    """Longest wait for the answer to one statement; then the connection counts as lost."""
 
 
 class ServerConfig(Model):
@@ -44,6 +52,8 @@ class ServerConfig(Model):
 
     host: str = "127.0.0.1"
     port: Port = 0
+    calls_max: Annotated[int, Field(ge=8, le=65_536)] = 4096
+    """Most HTTP connections, or gRPC calls, at once; beyond, new ones are refused at once (503, RESOURCE_EXHAUSTED)."""
 
 
 class TelemetryConfig(Model):
@@ -72,6 +82,10 @@ class ServiceConfig(BaseSettings):
     """64 hex digits: the key that signs the operator's own admission."""
     kafka: KafkaConfig = KafkaConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
+    start_patience_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    """How long a process that starts or stands by waits for servers that are away, before it ends with exit code 1."""
+    memory_max_mb: Annotated[int, Field(ge=0, le=1_048_576)] = 0
+    """Resident memory in MiB over which caches are given up, and then the process ends; 0: no bound."""
 
     @classmethod
     def settings_customise_sources(

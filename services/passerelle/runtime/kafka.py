@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -16,14 +16,15 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 from passerelle.core.errors import ConfigError, Unavailable
 from passerelle.events.topics import TopicSpec
 from passerelle.runtime.config import KafkaConfig, read_secret
+from passerelle.runtime.watchdog import Watchdog
 
 _LOG = logging.getLogger(__name__)
 LINGER_MS = 5
 BATCH_BYTES = 128 * 1024
-REQUEST_TIMEOUT_MS = 30_000
 START_TIMEOUT_S = 20.0
 """A client that reaches a broker which has not joined its cluster yet looks for a node for ever: it must start anew."""
-CLOSE_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 1.5
+LOOK_TIMEOUT_S = 5.0
 CLIENT_ERRORS = (KafkaError, OSError, TimeoutError)
 """What the client raises when a broker is away, refuses, or a request runs out of time."""
 
@@ -71,7 +72,7 @@ async def start_producer(config: KafkaConfig, *, client_id: str, linger_ms: int 
         acks="all",
         linger_ms=linger_ms,
         max_batch_size=BATCH_BYTES,
-        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        request_timeout_ms=int(config.request_timeout_s * 1000),
     )
     started = False
     try:
@@ -102,6 +103,67 @@ async def abandon(producer: AIOKafkaProducer) -> None:
         _LOG.warning("a producer did not end in order: %s", type(error).__name__)
 
 
+async def all_acked(sent: Sequence[asyncio.Future[Any]], timeout_s: float) -> None:
+    """Wait until the broker has acknowledged everything. Raises one of CLIENT_ERRORS, TimeoutError after ``timeout_s``.
+
+    The client gives up no batch of an idempotent producer while a partition has no leader: without a bound here the
+    wait would be as long as that. Whatever is raised, every outcome was heard; the producer is then to be abandoned.
+    """
+    done, late = await asyncio.wait(sent, timeout=timeout_s) if sent else (set(), set())
+    for one in late:
+        one.cancel()
+    errors = [error for one in done if not one.cancelled() and (error := one.exception()) is not None]
+    if errors:
+        raise errors[0]
+    if late or any(one.cancelled() for one in done):
+        raise TimeoutError(f"{len(late)} batches were not acknowledged")
+
+
+class ReaderWatch:
+    """Notices a reader that gets nothing although its partitions hold more.
+
+    aiokafka's consumers can stop without an error (aiokafka #625, #1037): the position stands while the end moves on.
+    """
+
+    def __init__(self, name: str, config: KafkaConfig) -> None:
+        self._config = config
+        self._dog = Watchdog(name, config.stalled_s)
+
+    def due(self) -> bool:
+        """Whether it is time to ask the brokers: five times in the limit."""
+        return self._dog.due(asyncio.get_running_loop().time())
+
+    async def still(
+        self, consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int], *, idle: bool = True
+    ) -> tuple[TopicPartition, ...]:
+        """The partitions whose position (the next offset to be given out) stands below their end for the limit.
+
+        Raises Unavailable where the brokers do not answer and the reader is ``idle``: while records come, a partition
+        without a leader must not hold up the others.
+        """
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT_S):
+                ends = await consumer.end_offsets(list(positions))
+        except CLIENT_ERRORS as error:
+            if idle:
+                raise unreachable(self._config, error) from None
+            _LOG.warning("the ends of topics cannot be read: %s", type(error).__name__)
+            ends = {}
+        behind = {partition: at for partition, at in positions.items() if at < ends.get(partition, 0)}
+        return self._dog.look(behind, asyncio.get_running_loop().time())
+
+    def stalled(self, still: Iterable[TopicPartition]) -> Unavailable:
+        """What to raise for them: the reader is then opened anew."""
+        places = [f"{item.topic}/{item.partition}" for item in still]
+        self._dog.acted(places, "open the reader anew")
+        what = f"the reader got nothing for {self._dog.limit_s:g} seconds although there is more"
+        return Unavailable("reader-stalled", what, where=", ".join(places))
+
+    def rest(self) -> None:
+        """The reader was opened anew."""
+        self._dog.rest()
+
+
 async def start_consumer(
     config: KafkaConfig, *, client_id: str, positions: Mapping[TopicPartition, int], **options: Any
 ) -> AIOKafkaConsumer:
@@ -115,6 +177,8 @@ async def start_consumer(
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",
+        # A broker that is cut off without a word is noticed by this alone.
+        request_timeout_ms=int(config.request_timeout_s * 1000),
         **options,
     )
     started = False

@@ -7,16 +7,24 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 import uvloop
 
 from passerelle.core.errors import PasserelleError
 
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S: Final = 10.0
+"""Longest time from the signal to the end of the process."""
+CLOSE_TIMEOUT_S: Final = 3.0
+"""The part of it that is left for closing connections."""
+PARTS_TIMEOUT_S: Final = STOP_TIMEOUT_S - CLOSE_TIMEOUT_S - 1.0
+"""The part of it in which the work in hand is finished."""
+CANCEL_TIMEOUT_S: Final = 1.0
+"""How long cancelled work may take when the process was told to stop; after an error it is :data:`STOP_TIMEOUT_S`."""
 _LOG = structlog.get_logger(__name__)
 
 
@@ -34,7 +42,10 @@ class Service(Protocol):
 
 
 def run_process(build: Callable[[], Service], *, ready_file: Path | None = None) -> int:
-    """Run a service to its end; the exit code is 0 after a stop by signal, 1 after an error that was told."""
+    """Run a service to its end; the exit code is 0 after a stop by signal, 1 after an error that was told.
+
+    A stop takes :data:`STOP_TIMEOUT_S` at most: what hangs beyond it, a thread for example, is ended with the process.
+    """
     try:
         return uvloop.run(_main(build, ready_file))
     except PasserelleError as error:
@@ -47,7 +58,7 @@ async def _main(build: Callable[[], Service], ready_file: Path | None) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _told_to_stop, stop)
     service = build()
     try:
         starting = asyncio.ensure_future(service.start())
@@ -56,21 +67,43 @@ async def _main(build: Callable[[], Service], ready_file: Path | None) -> int:
             return 0
         if ready_file is not None:
             write_ready(ready_file, addresses)
-        running = asyncio.ensure_future(service.run(stop))
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stop.set()
-        stopping.cancel()
-        done, _ = await asyncio.wait({running}, timeout=STOP_TIMEOUT_S)
-        if not done:
-            running.cancel()
-            await asyncio.wait({running}, timeout=1)
-            _LOG.warning("stop took too long and was cut short")
-            return 0
-        running.result()
+        await run_until(service, stop)
         return 0
     finally:
-        await service.close()
+        await bounded(service.close(), CLOSE_TIMEOUT_S, "closing")
+
+
+def _told_to_stop(stop: asyncio.Event) -> None:
+    if not stop.is_set():
+        stop.set()
+        last = threading.Timer(STOP_TIMEOUT_S, os._exit, (0,))
+        last.daemon = True
+        last.start()
+
+
+async def run_until(service: Service, stop: asyncio.Event) -> None:
+    """Run an opened service until ``stop`` or its own end; then its work in hand has a bounded time to finish."""
+    running = asyncio.ensure_future(service.run(stop))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        stopping.cancel()
+    await bounded(running, PARTS_TIMEOUT_S + 0.5, "the work in hand")
+
+
+async def bounded(work: Awaitable[Any], timeout_s: float, what: str) -> bool:
+    """Wait for ``work``, then cancel it; whether it ended by itself. Raises what it raised."""
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=timeout_s)
+    if done:
+        task.result()
+        return True
+    task.cancel()
+    await asyncio.wait({task}, timeout=0.5)
+    _LOG.warning("the stop was cut short", what=what, after_s=timeout_s)
+    return False
 
 
 async def first(work: asyncio.Future[Any], stop: asyncio.Event) -> Any | None:
@@ -81,7 +114,7 @@ async def first(work: asyncio.Future[Any], stop: asyncio.Event) -> Any | None:
         if work.done():
             return work.result()
         work.cancel()
-        await asyncio.wait({work}, timeout=STOP_TIMEOUT_S)
+        await asyncio.wait({work}, timeout=PARTS_TIMEOUT_S)
         return None
     finally:
         waiting.cancel()
@@ -106,20 +139,24 @@ async def run_together(stop: asyncio.Event, *parts: Callable[[], Coroutine[Any, 
     """Run the parts side by side until ``stop``; the first error stops the others and is raised."""
     tasks = [asyncio.create_task(part()) for part in parts]
     waiting = asyncio.create_task(stop.wait())
+    patience = STOP_TIMEOUT_S
     try:
         done, _ = await asyncio.wait({*tasks, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if waiting not in done:
             for task in done:
                 task.result()
+        patience = CANCEL_TIMEOUT_S
         stop.set()
-        await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
+        await asyncio.wait(tasks, timeout=PARTS_TIMEOUT_S)
     finally:
-        for task in (*tasks, waiting):
+        every = (*tasks, waiting)
+        for task in every:
             task.cancel()
-        results = await asyncio.gather(*tasks, waiting, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
-            raise result
+        # Cancelled work may still see a commit to its end; a server that is cut off must not hold it for ever.
+        ended, _ = await asyncio.wait(every, timeout=patience)
+    for task in every:
+        if task in ended and not task.cancelled() and (error := task.exception()) is not None:
+            raise error
 
 
 async def wait_for(condition: Callable[[], Awaitable[bool]], *, timeout_s: float, every_s: float = 0.05) -> bool:

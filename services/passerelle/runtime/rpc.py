@@ -21,10 +21,11 @@ from passerelle.runtime.config import ServerConfig
 MAX_MESSAGE = 4 * 1024 * 1024
 STOP_GRACE_S = 3.0
 _LOG = structlog.get_logger(__name__)
+_REUSE = "grpc.so_reuseport"
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", 4 * MAX_MESSAGE),
-    ("grpc.so_reuseport", 0),
+    (_REUSE, 0),
 )
 DOMAIN = "passerelle"
 
@@ -125,10 +126,21 @@ class RpcServer:
 
 
 async def start_server(
-    config: ServerConfig, add: Callable[[grpc.aio.Server], Any], services: Iterable[str]
+    config: ServerConfig,
+    add: Callable[[grpc.aio.Server], Any],
+    services: Iterable[str],
+    *,
+    share_port: bool = False,
 ) -> RpcServer:
-    """Start a server with health and reflection. ``services`` are full proto names. Raises Unavailable."""
-    server = grpc.aio.server(interceptors=[ErrorInterceptor()], options=_OPTIONS)
+    """Start a server with health and reflection. ``services`` are full proto names. Raises Unavailable.
+
+    ``share_port``: other processes may listen on the same port (SO_REUSEPORT).
+    """
+    options = [(name, value) for name, value in _OPTIONS if name != _REUSE]
+    options.append((_REUSE, int(share_port)))
+    server = grpc.aio.server(
+        interceptors=[ErrorInterceptor()], options=options, maximum_concurrent_rpcs=config.calls_max
+    )
     add(server)
     names = list(services)
     status = health.aio.HealthServicer()

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from passerelle.runtime.config import ServerConfig, TelemetryConfig
+from passerelle.runtime.watchdog import watchdogs
 
 _NOISY: Final = ("aiokafka", "asyncio", "asyncpg", "uvicorn.access", "faust", "mode")
 """Libraries that say the same many times a second while a server is away."""
@@ -99,7 +100,7 @@ def health_app(health: Health) -> Starlette:
         return JSONResponse({"alive": True})
 
     async def ready(_request: Request) -> Response:
-        snapshot = dict(health())
+        snapshot = {**health(), "watchdogs": watchdogs()}
         return JSONResponse(snapshot, status_code=200 if snapshot.get("ready") else 503)
 
     async def metrics(_request: Request) -> Response:
@@ -119,6 +120,7 @@ async def serve_http(app: Any, config: ServerConfig) -> AsyncIterator[int]:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=3,
+            limit_concurrency=config.calls_max,
             lifespan="on",
         )
     )

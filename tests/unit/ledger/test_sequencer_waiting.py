@@ -155,6 +155,13 @@ def test_parties_get_bodies_and_notices_and_nobody_else_does() -> None:
             "index": 7,
             "member": "humber",
             "affects": [f"transfer:{uuid_of('case')}"],
+            "change": {
+                "before": {"state": "issued", "version": 1},
+                "after": {"state": "revoked", "version": 2},
+                "reason": "fraud",
+                "effective_on": "2026-01-01",
+                "grandfathered": False,
+            },
         }
     ]
 

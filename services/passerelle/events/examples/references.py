@@ -64,16 +64,24 @@ EXAMPLES: Final = (
             "title": {"en": "HEQCO's definition of a micro-credential", "fr": "Définition du COQES"},
             "source": "Higher Education Quality Council of Ontario",
             "effective_from": "2021-05-01",
+            "fields": {
+                "achievement.delivery.elapsed_weeks": "double",
+                "achievement.outcomes": "list(string)",
+                "evidence.not_recorded": "bool",
+                "evidence.relation_stated": "bool",
+            },
             "clauses": [
                 {
                     "id": "short",
-                    "test": "short-programme",
+                    "test": "cel",
+                    "rule": "achievement.delivery.elapsed_weeks < 12.0 || evidence.not_recorded",
                     "force": "must",
                     "message": {"en": "A short programme", "fr": "Un programme court"},
                 },
                 {
                     "id": "discrete",
-                    "test": "discrete-competencies",
+                    "test": "cel",
+                    "rule": "size(achievement.outcomes) > 0",
                     "force": "must",
                     "message": {
                         "en": "Focused on a discrete set of competencies",
@@ -82,7 +90,8 @@ EXAMPLES: Final = (
                 },
                 {
                     "id": "related",
-                    "test": "related-to-others",
+                    "test": "cel",
+                    "rule": "evidence.relation_stated",
                     "force": "should",
                     "message": {
                         "en": "May relate to other credentials",

@@ -10,6 +10,7 @@ import asyncpg
 
 from passerelle.ledger.postgres.errors import translated
 from passerelle.ledger.postgres.pool import Pool
+from passerelle.runtime.postgres import borrowed
 
 ACQUIRE_TIMEOUT_S = 10.0
 BY_KEY = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
@@ -24,5 +25,5 @@ table looks cheap then, and is ruinous when the table has grown.
 async def guarded(pool: Pool) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the pool. Raises Unavailable where PostgreSQL does not answer, as the ports promise."""
     with translated("ledger"):
-        async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+        async with borrowed(pool) as connection:
             yield cast("asyncpg.Connection", connection)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import asyncpg
 import structlog
@@ -12,10 +14,13 @@ import structlog
 from passerelle.core.errors import Fatal, Unavailable
 from passerelle.ledger.postgres.errors import is_gone, translated
 from passerelle.ledger.postgres.pool import Pool
+from passerelle.runtime.postgres import transaction
 
 _LOG = structlog.get_logger(__name__)
 # A session lock beside the row: it ends with its process, so that a restart need not wait for the row to expire.
 LOCK = 0x7061_7373_6C65_6467
+ANSWER_S = 10.0
+"""Longest wait for one look at the lease; a commit that is under way may hold it up for as long as it takes."""
 _TAKE = """
 UPDATE ledger.lease
 SET generation = generation + 1, holder = $1, expires_at = clock_timestamp() + make_interval(secs => $2)
@@ -44,10 +49,14 @@ class Lease:
         self._seconds = seconds
         self._holder = f"{socket.gethostname()}/{os.getpid()}"
         self._session: asyncpg.pool.PoolConnectionProxy | None = None
+        self._expired = False
         self.generation = 0
 
-    async def acquire(self) -> int:
-        """Stand by until the lease is free, take it, and return the new generation. Raises Unavailable."""
+    async def acquire(self, standing_by: Callable[[], None] = lambda: None) -> int:
+        """Stand by until the lease is free, take it, and return the new generation. Raises Unavailable.
+
+        ``standing_by`` is called at each look that finds another ledger active.
+        """
         told = False
         while True:
             generation = await self._try()
@@ -58,29 +67,49 @@ class Lease:
             if not told:
                 _LOG.info("another ledger is active: standing by")
                 told = True
+            standing_by()
             await asyncio.sleep(self._seconds / 5)
 
     async def _try(self) -> int | None:
-        with translated("lease"):
-            session = await self._open()
-            # Free by lock: whoever held it is gone. Free by time: it is hung, or cut off from the database.
-            locked = await session.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
-            async with session.transaction():
-                generation: int | None = await session.fetchval(_TAKE, self._holder, self._seconds, locked)
-                if generation is not None:
-                    if not locked:
-                        # Taken by time: the holder's commit that is under way is undone, and it will reload.
-                        await session.execute(_END_HUNG_COMMITS)
-                    # The row lock makes this wait for a commit that is under way; later ones find another generation.
-                    await session.execute(_FENCE, generation)
-            return generation
+        with translated("lease"), self._dropping():
+            async with asyncio.timeout(ANSWER_S):
+                return await self._ask()
+
+    async def _ask(self) -> int | None:
+        session = await self._open()
+        # Free by lock: whoever held it is gone. Free by time: it is hung, or cut off from the database.
+        locked = await session.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+        async with transaction(session):
+            generation: int | None = await session.fetchval(_TAKE, self._holder, self._seconds, locked)
+            if generation is not None:
+                if not locked:
+                    # Taken by time: the holder's commit that is under way is undone, and it will reload.
+                    await session.execute(_END_HUNG_COMMITS)
+                # The row lock makes this wait for a commit that is under way; later ones find another generation.
+                await session.execute(_FENCE, generation)
+        return generation
 
     async def _open(self) -> asyncpg.pool.PoolConnectionProxy:
         if self._session is not None and is_gone(self._session):
             await self._drop()
+        if self._expired:
+            await self._pool.expire_connections()
+            self._expired = False
         if self._session is None:
             self._session = await self._pool.acquire(timeout=10)
         return self._session
+
+    @contextmanager
+    def _dropping(self) -> Iterator[None]:
+        """End the session where it gave no answer: a connection that is cut off looks open for ever."""
+        try:
+            yield
+        except BaseException:
+            if self._session is not None and not is_gone(self._session):
+                self._session.terminate()
+            # The idle ones of the pool may be cut off as well.
+            self._expired = True
+            raise
 
     async def _drop(self) -> None:
         session, self._session = self._session, None
@@ -102,7 +131,7 @@ class Lease:
 
     async def renew(self) -> None:
         """Hold on for another term. Raises Fatal ``lease-lost``, Unavailable."""
-        with translated("lease"):
+        with translated("lease"), self._dropping():
             async with asyncio.timeout(self._seconds):
                 session = await self._open()
                 held = await session.fetchval(_RENEW, self.generation, self._seconds)

@@ -15,6 +15,7 @@ from passerelle.core.tiles import root_at, tiles_at
 from passerelle.ledger.inbox_values import body_value
 from passerelle.ledger.outgoing_ports import (
     BYTES_MAX,
+    MEMBERS_MAX,
     READ_MAX,
     FeedRow,
     InboxRow,
@@ -28,6 +29,7 @@ from passerelle.ledger.postgres.errors import is_gone, translated
 from passerelle.ledger.postgres.guard import ACQUIRE_TIMEOUT_S, BY_KEY, guarded
 from passerelle.ledger.postgres.pool import Pool
 from passerelle.ledger.postgres.tiles import read_tiles
+from passerelle.runtime.postgres import transaction
 
 EXPIRE_MAX: Final = 10_000
 KEEP_MS: Final = 30 * 24 * 60 * 60 * 1000
@@ -100,8 +102,11 @@ class OutgoingPostgres:
                 await self._session.execute(f"SET synchronous_commit = off; {BY_KEY}")
             try:
                 yield self._session
-            except BaseException:
+            except BaseException as error:
                 await self.close()
+                if isinstance(error, TimeoutError):
+                    # The idle ones may be cut off as well.
+                    await self._pool.expire_connections()
                 raise
 
     async def close(self) -> None:
@@ -160,9 +165,10 @@ class OutgoingPostgres:
         async with self._own() as connection:
             rows = await connection.fetch(
                 "SELECT member, changed, record FROM ledger.member WHERE changed >= $1 AND changed < $2"
-                " ORDER BY changed, member",
+                " ORDER BY changed, member LIMIT $3",
                 start,
                 size,
+                MEMBERS_MAX,
             )
         return [MemberRow(row["member"], row["changed"], orjson.dumps(row["record"])) for row in rows]
 
@@ -242,7 +248,7 @@ class CheckpointPostgres:
         return None if row is None else StoredCheckpoint(row["size"], row["root"], row["note"], row["signed_at"])
 
     async def add(self, checkpoint: StoredCheckpoint) -> None:
-        async with guarded(self._pool) as connection, connection.transaction():
+        async with guarded(self._pool) as connection, transaction(connection):
             # The lock conflicts with itself only: two writers come one after the other, readers are not held up.
             await connection.execute("LOCK TABLE ledger.checkpoint IN SHARE ROW EXCLUSIVE MODE")
             row = await connection.fetchrow("SELECT size, root, note FROM ledger.checkpoint ORDER BY size DESC LIMIT 1")

@@ -9,6 +9,7 @@ from passerelle.ledger.postgres.guard import guarded
 from passerelle.ledger.postgres.pool import Pool
 from passerelle.ledger.refill_letters import as_row
 from passerelle.ledger.refill_ports import Letter, ToldRow
+from passerelle.runtime.postgres import transaction
 
 CHUNK: Final = 1000
 
@@ -63,12 +64,12 @@ class RefillPostgres:
             await connection.execute(_RESTORE, *columns)
 
     async def settle(self, member: str, number: int, size: int, now_ms: int) -> None:
-        async with guarded(self._pool) as connection, connection.transaction():
+        async with guarded(self._pool) as connection, transaction(connection):
             await connection.execute(_FILL, member, number, size, now_ms)
             await connection.execute(_SETTLE, member, number)
 
     async def told(self, size: int) -> AsyncIterator[Sequence[ToldRow]]:
-        async with guarded(self._pool) as connection, connection.transaction():
+        async with guarded(self._pool) as connection, transaction(connection):
             cursor = await connection.cursor(_TOLD, size)
             while rows := await cursor.fetch(CHUNK):
                 yield [ToldRow(*row) for row in rows]

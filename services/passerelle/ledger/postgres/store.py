@@ -17,6 +17,7 @@ from passerelle.ledger.postgres.commit import write
 from passerelle.ledger.postgres.errors import is_gone, translated
 from passerelle.ledger.postgres.guard import BY_KEY
 from passerelle.ledger.postgres.pool import Pool
+from passerelle.runtime.postgres import transaction
 
 _THINGS = """
 SELECT key, kind, id, state, version, owner, created, changed, data FROM ledger.thing WHERE key = ANY($1::text[])
@@ -48,7 +49,7 @@ class PostgresStore:
         """As :class:`passerelle.ledger.ports.Store`; the head's generation must be this process's."""
         with translated("loading"):
             session = await self._reopen()
-            async with session.transaction(isolation="repeatable_read", readonly=False):
+            async with transaction(session, isolation="repeatable_read", readonly=False):
                 await session.execute(
                     "INSERT INTO ledger.head (network, generation)"
                     " SELECT $1, generation FROM ledger.lease ON CONFLICT DO NOTHING",
@@ -74,6 +75,8 @@ class PostgresStore:
 
     async def _reopen(self) -> asyncpg.pool.PoolConnectionProxy:
         await self.close()
+        # After a failure the idle ones may be cut off as well, and would look open for ever.
+        await self._pool.expire_connections()
         self._session = session = await self._pool.acquire(timeout=10)
         await _binary_json(session)
         await session.execute(f"SET synchronous_commit = on; {BY_KEY}")

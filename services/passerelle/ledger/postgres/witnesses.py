@@ -12,6 +12,7 @@ from passerelle.ledger.outgoing_ports import StoredCheckpoint
 from passerelle.ledger.postgres.guard import guarded
 from passerelle.ledger.postgres.pool import Pool
 from passerelle.ledger.witnesses import KEPT_CHECKPOINTS, KEPT_COSIGNATURES, KEPT_OF_MEMBER, Cosignature
+from passerelle.runtime.postgres import transaction
 
 _COUNTS: Final = """
 SELECT bool_or(size = $1 AND key_id = $2) AS held,
@@ -49,7 +50,7 @@ class CosignaturePostgres:
         return [row["line"] for row in rows]
 
     async def add(self, cosignature: Cosignature) -> None:
-        async with guarded(self._pool) as connection, connection.transaction():
+        async with guarded(self._pool) as connection, transaction(connection):
             # One at a time, so that what is counted stands until the row is in. Readers are not held up.
             await connection.execute("LOCK TABLE ledger.cosignature IN SHARE ROW EXCLUSIVE MODE")
             counts = await connection.fetchrow(_COUNTS, cosignature.size, cosignature.key_id, cosignature.member)
