@@ -3,14 +3,15 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check simulate bench gen contracts contracts-accept browser clean run-env dev-env
+.PHONY: help setup demo test check simulate faults oracle bench gen contracts contracts-accept browser clean run-env dev-env
 export PYTHON
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 # Without a server first: they answer within a minute.
 QUICK := $(wildcard tests/test_tidy.py tests/unit tests/contracts tests/conformance tests/sim)
-SERVERS := $(wildcard tests/integration tests/e2e)
+SERVERS := $(wildcard tests/e2e tests/integration tests/conformance)
+WORKERS ?= 2
 ARGS ?=
 
 help: ## list the targets
@@ -27,18 +28,23 @@ setup: dev-env ## create .venv with everything that tests and checks need
 demo: run-env ## start the whole network on this machine and answer the ten questions (ONCE=1, JSON=FILE, FRESH=1)
 	@exec $(BIN)/passerelle demo $(if $(ONCE),--once) $(if $(JSON),--json "$(JSON)") $(if $(FRESH),--fresh)
 
-test: dev-env ## all tests: first those without a server, then on a real Kafka and PostgreSQL (ARGS= for pytest)
+test: dev-env ## all tests: first those without a server, then on a real Kafka and PostgreSQL (ARGS= for pytest, WORKERS=2)
 	@echo "== tests without a server: $(QUICK)"
-	@$(PYTEST) -m "not browser and not integration and not e2e" $(QUICK) $(ARGS)
-	@echo "== tests on a real Kafka and PostgreSQL: $(SERVERS)"
-	@$(PYTEST) -m "not browser" $(SERVERS) $(ARGS)
-	@if [ -d tests/conformance ]; then $(PYTEST) -m "integration and not browser" tests/conformance $(ARGS) || [ $$? = 5 ]; fi
+	@$(PYTEST) -n $(WORKERS) -m "not browser and not integration and not e2e" $(QUICK) $(ARGS)
+	@echo "== tests on a real Kafka and PostgreSQL, each worker with its own: $(SERVERS)"
+	@$(PYTEST) -n $(WORKERS) --dist loadfile -m "not browser and (integration or e2e)" $(SERVERS) $(ARGS)
 
 check: dev-env ## lint, types, import direction, protos, generated code, contracts, compose file, tidiness
 	@tools/check.sh
 
 simulate: dev-env ## play the whole network in virtual time, with faults (SEEDS=100000, ARGS= for more)
 	@$(BIN)/passerelle simulate --seeds $(or $(SEEDS),2000) $(ARGS)
+
+faults: dev-env ## break a whole network on a real Kafka and PostgreSQL, round after round (N=100, ARGS= for more)
+	@$(BIN)/passerelle faults --rounds $(or $(N),100) $(ARGS)
+
+oracle: dev-env ## hold the equivalency evaluator against a slow one on random rules and transcripts (N=100000)
+	@$(BIN)/python -m passerelle.testing.oracle --cases $(or $(N),100000) $(ARGS)
 
 bench: dev-env ## measure ingest against its ceilings and peers; results in bench/results
 	@$(BIN)/python -m bench $(ARGS)

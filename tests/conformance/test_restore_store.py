@@ -24,8 +24,11 @@ from passerelle.node.records import Mark, Record, RecordKeys
 from passerelle.node.restore import Verifier, verified
 from passerelle.node.restore_ports import RestoreStore, Tail
 from passerelle.runtime.config import DatabaseConfig
+from passerelle.testing.simulation.office import NodeDatabase
+from passerelle.testing.simulation.returning import RestoringStore
+from passerelle.testing.simulation.world import Life, World
 
-BOTH = ["in_memory", pytest.param("in_postgres", marks=pytest.mark.integration)]
+BOTH = ["in_memory", "in_simulation", pytest.param("in_postgres", marks=pytest.mark.integration)]
 FAMILY = "credential"
 KEYS = RecordKeys(SECRET)
 NOW = 5
@@ -34,7 +37,7 @@ NOW = 5
 class Node:
     """A store with what a node does to it between restores."""
 
-    def __init__(self, store: MemoryRestore | PostgresStore) -> None:
+    def __init__(self, store: MemoryRestore | RestoringStore | PostgresStore) -> None:
         self.own = store
         self.store: RestoreStore = store
         self.desk = Desk()
@@ -67,6 +70,8 @@ class Node:
         """Bodies of the drafts, in order."""
         if isinstance(self.own, MemoryRestore):
             return [draft.body for draft in self.own.drafts]
+        if isinstance(self.own, RestoringStore):
+            return [draft.body for draft in self.own.tables.drafts]
         rows = await self.own.held(100)
         return [row["body"] for row in await fetch(self.own, "SELECT body FROM node.draft ORDER BY id") if rows]
 
@@ -95,14 +100,19 @@ async def fetch(store: PostgresStore, query: str, *arguments: Any) -> list[Any]:
 
 @pytest.fixture
 def dsn(request: pytest.FixtureRequest) -> str:
-    """Of a fresh database; empty for the double, which needs no server."""
-    return str(request.getfixturevalue("database")) if request.param == "in_postgres" else ""
+    """Of a fresh database, or the name of a double, which needs no server."""
+    return str(request.getfixturevalue("database") if request.param == "in_postgres" else request.param)
 
 
 @pytest.fixture
 async def node(dsn: str) -> AsyncIterator[Node]:
-    if not dsn:
+    if dsn == "in_memory":
         yield Node(MemoryRestore())
+        return
+    if dsn == "in_simulation":
+        simulated = RestoringStore(World(calm=True), Life("node", 1), NodeDatabase())
+        await simulated.put_members(RECORDS)
+        yield Node(simulated)
         return
     pool = await open_pool(DatabaseConfig(url=dsn), name="test")
     try:
@@ -114,7 +124,7 @@ async def node(dsn: str) -> AsyncIterator[Node]:
 
 
 both = pytest.mark.parametrize("dsn", BOTH, indirect=True)
-in_postgres = pytest.mark.parametrize("dsn", BOTH[1:], indirect=True)
+in_postgres = pytest.mark.parametrize("dsn", BOTH[2:], indirect=True)
 
 
 @both

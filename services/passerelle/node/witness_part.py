@@ -96,14 +96,16 @@ class WitnessPart:
             await batches.aclose()
 
     async def _start(self) -> int | None:
-        """Where to read from: the first time where the node's own intake is, since a promise begins when it begins.
+        """Where to read from: the first time at the last checkpoint that the node's own intake took in, since a promise
+        begins when it begins, and the log may not grow again for a long time.
 
         That place is kept at once: the intake goes on, and a restart must not pass over what was not settled.
         """
         positions = await self._store.positions()
         if "witness" in positions:
             return positions["witness"][1]
-        start = positions.get("checkpoint", (0, None))[1]
+        following = positions.get("checkpoint", (0, None))[1]
+        start = None if following is None else max(0, following - 1)
         await self._store.save_witness_position(start or 0)
         return start
 
@@ -153,7 +155,7 @@ async def open_witness(
         Witness(store, alarms, log, desk, signer, clock, network=config.network),
         store,
         alarms,
-        KafkaSource(config.kafka, config.member),
+        KafkaSource(config.kafka, config.member, "witness"),
         operator=config.operator,
         log_vkey=VerifierKey.parse(settings.log_vkey) if settings.log_vkey else None,
     )

@@ -20,11 +20,11 @@ SEEDS = 60
 FOUND_WITHIN = 500
 FOUND_BY = {
     "generation-skipped": 20,
-    "waiting-dropped": 5,
-    "revoked-key-holds": 6,
+    "waiting-dropped": 50,
+    "revoked-key-holds": 16,
     # These three were in the code until the simulation found them.
     "early-checkpoint-dropped": 240,
-    "witness-place-unkept": 365,
+    "witness-place-unkept": 40,
     "older-record-taken": 40,
 }
 """The seed that found a mutant last is tried first; where the code has changed since, others follow."""

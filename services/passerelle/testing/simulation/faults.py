@@ -45,6 +45,8 @@ KILL: Final = "kill"
 OUTAGE: Final = "outage"
 """A process dies, mostly at the beginning, and stays away for seconds."""
 UNFOUNDED: Final = "unfounded-reference"
+RESTORE: Final = "node-restored"
+"""A node's database comes back as it was some time before."""
 OTHERS: Final = (EQUIVOCATE, REPLAY, FORGE, GAP, POISON, UNFOUNDED)
 """What a member that keeps no rules does."""
 
@@ -96,13 +98,16 @@ POINTS: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
     "node.take-feed": (_WRITE, 12),
     "node.put-members": (_WRITE, 5),
     "node.put-checkpoint": (_WRITE, 4),
+    "node.ask-ledger": (_READ, 4),
+    "node.compare": (_READ, 6),
+    "node.take-back": (_WRITE, 3),
     "witness.advance": (_WRITE, 2),
     "witness.deliver": (_WRITE, 2),
     "witness.tile": (_READ, 3),
 }
 """Point -> what can happen there, and at about which call it is felt in the middle of a run."""
 
-TIMED: Final = (CLOCK, EXPIRE, FORGET, REVOKE, KILL, OUTAGE, OUTAGE, *OTHERS)
+TIMED: Final = (RESTORE, CLOCK, EXPIRE, FORGET, REVOKE, KILL, OUTAGE, OUTAGE, *OTHERS)
 FAULTS_MAX: Final = 10
 """Most faults of one seed, what others do included."""
 TIMED_SHARE: Final = 0.35

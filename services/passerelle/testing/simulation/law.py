@@ -19,6 +19,7 @@ from passerelle.ledger.model import CommitPlan, Place
 from passerelle.ledger.outgoing_ports import Positions, StoredCheckpoint
 from passerelle.node.messages import Answer, is_newer
 from passerelle.node.ports import OutboxRow
+from passerelle.node.restore import RESTORED
 from passerelle.node.witness_ports import Cosigned
 from passerelle.testing.simulation.broker import Broker, Kept
 from passerelle.testing.simulation.database import LedgerDatabase, Observer
@@ -61,6 +62,7 @@ class Law(Observer):
         self.noted: dict[int, bytes] = {}
         self.answers: dict[tuple[str, str, int], Answer] = {}
         self.overtaken = 0
+        self.restored: set[str] = set()
         self._frontier = Frontier()
         self.heads: dict[Stream, tuple[int, bytes]] = {}
         self._waiting: dict[tuple[str, str, int], bytes] = {}
@@ -90,7 +92,7 @@ class Law(Observer):
             self._logged(row[0], row[11])
         self._check_tiles(plan.size)
         self.conflicts.update(row[4] for row in plan.conflicts)
-        if any(row[1] in HONEST for row in plan.conflicts):
+        if any(row[1] in HONEST and row[1] not in self.restored for row in plan.conflicts):
             raise self.broken("honest-conflict", "a member that keeps the rules is said to tell two stories")
         self.nobody.update(row[1] for row in plan.unverified)
         for gone in plan.waiting_gone:
@@ -254,6 +256,11 @@ class Law(Observer):
 
         return hear
 
+    def came_back(self, member: str) -> None:
+        """A node's database is as it was some time before: what it was told since, it is told again."""
+        self.restored.add(member)
+        self.answers = {where: answer for where, answer in self.answers.items() if where[0] != member}
+
     def _promise(self, promise: Cosigned) -> None:
         """A witness promises only what the log signed."""
         if self.noted.get(promise.size) != promise.root:
@@ -336,8 +343,9 @@ class Law(Observer):
     def finish(self, said: Iterable[Parcel]) -> None:
         """Everything that was said once stands once, with the outcome that it must have; no alarm, no problem."""
         for member, node in self.nodes.items():
-            if node.alarms or node.problems:
-                codes = [*(alarm.code for alarm in node.alarms.values()), *(one["code"] for one in node.problems)]
+            problems = [one for one in node.problems if member not in self.restored or _is_wrong(one)]
+            if node.alarms or problems:
+                codes = [*(alarm.code for alarm in node.alarms.values()), *(one["code"] for one in problems)]
                 raise self.broken("false-alarm", f"{member}: {', '.join(map(str, codes))}")
         rows = {digest(row.signed.body): row for node in self.nodes.values() for row in node.outbox.values()}
         for parcel in said:
@@ -361,3 +369,8 @@ class Law(Observer):
                 raise self.broken(
                     "registry", f"the last record of {member} on the registry topic is not the present one"
                 )
+
+
+def _is_wrong(problem: Mapping[str, Any]) -> bool:
+    """Whether a problem of a node that came back from a backup should not be open."""
+    return bool(problem["open"]) and problem["code"] != RESTORED

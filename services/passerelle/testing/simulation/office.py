@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from copy import copy
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from passerelle.core.batch import SignedStatement
 from passerelle.core.errors import Fatal, code_info
 from passerelle.core.signature import Signer
-from passerelle.core.statement import FAMILIES
+from passerelle.core.statement import FAMILIES, parse_statement
 from passerelle.core.streams import StreamHead
 from passerelle.node.messages import Answer, FeedEvent, InboxRecord, PartyBody, answers, is_newer, party_body
 from passerelle.node.outbox import Draft, release, sign_again
@@ -19,7 +20,8 @@ from passerelle.node.witness_ports import MAX_OPEN, Alarm, Cosigned
 from passerelle.testing.simulation.world import Life, World
 
 RELEASE_MAX: Final = 4096
-STOPS: Final = ("sequence-conflict",)
+_LISTENERS: Final = ("notify", "answered", "promised")
+STOPS: Final = ("sequence-conflict", "stream-forked")
 T = TypeVar("T")
 
 
@@ -39,10 +41,27 @@ class NodeDatabase:
         self.checkpoint: tuple[int, bytes, str] | None = None
         self.cosigned: Cosigned | None = None
         self.alarms: dict[str, Alarm] = {}
+        self.sent = dict.fromkeys(FAMILIES, 0)
+        # Places of streams that came back from the ledger, and those whose event was made a draft again.
+        self.restored: set[tuple[str, int]] = set()
+        self.set_aside: set[tuple[str, int]] = set()
+        self.lost: dict[tuple[str, int], str] = {}
         self.notify: Callable[[], None] = lambda: None
         self.answered: Callable[[OutboxRow, Answer], None] = lambda _row, _answer: None
         self.promised: Callable[[Cosigned], None] = lambda _promise: None
         self._drafted = 0
+
+    # Backups
+
+    def backup(self) -> Mapping[str, Any]:
+        """Everything in the tables now. Rows are never changed in place, but problems are."""
+        tables = {name: copy(value) for name, value in vars(self).items() if name not in _LISTENERS}
+        return {**tables, "problems": [dict(one) for one in self.problems]}
+
+    def put_back(self, backup: Mapping[str, Any]) -> None:
+        """The tables as they were; who listens stays."""
+        for name, value in backup.items():
+            setattr(self, name, copy(value))
 
     # Drafts
 
@@ -51,6 +70,12 @@ class NodeDatabase:
         for draft in drafts:
             self._drafted += 1
             self.drafts.append(replace(draft, id=self._drafted))
+        self.notify()
+
+    def draft_again(self, rows: Sequence[OutboxRow]) -> None:
+        """Numbered events are drafts again, before all others."""
+        first = min([0, *(draft.id for draft in self.drafts)]) - len(rows)
+        self.drafts[:0] = [replace(_draft(row), id=first + place) for place, row in enumerate(rows)]
         self.notify()
 
     def ready(self) -> list[Draft]:
@@ -136,7 +161,7 @@ class NodeDatabase:
         """One transaction of the intake."""
         position = self.positions.get("inbox", (0, None))[0]
         resend: list[tuple[str, int]] = []
-        key_refused = False
+        key_refused = conflict = False
         for record in records:
             if record.number <= position:
                 continue
@@ -152,12 +177,13 @@ class NodeDatabase:
                 resend.append((str(value["family"]), int(value["sequence"])))
             elif record.kind == "problem":
                 key_refused = value["code"] == "key-not-valid" or key_refused
+                conflict = value["code"] == "sequence-conflict" or conflict
                 if value["code"] != "key-not-valid":
                     self.problems.append({**value, "open": True})
         if records:
             self.move("inbox", max(record.number for record in records), next_offset)
             self.notify()
-        return InboxEffects(tuple(resend), key_refused)
+        return InboxEffects(tuple(resend), key_refused, conflict)
 
     def _take_answers(self, given: Sequence[Answer]) -> None:
         for answer in given:
@@ -217,6 +243,12 @@ class NodeDatabase:
         return True
 
 
+def _draft(row: OutboxRow) -> Draft:
+    """A numbered event as a draft that waits for its turn only: what it names was there when it was numbered."""
+    visibility = parse_statement(row.signed.statement).visibility
+    return Draft(row.family, row.type, row.subject, row.thing, visibility, row.signed.body, ())
+
+
 class NodeStore:
     """See ``DraftStore``, ``OutboxStore`` and ``InboxStore`` of :mod:`passerelle.node.ports`, and ``WitnessStore`` and
     ``AlarmStore`` of :mod:`passerelle.node.witness_ports`.
@@ -254,7 +286,11 @@ class NodeStore:
 
     async def note_sent(self, family: str, through: int, *, now_ms: int, again: bool) -> None:
         """As the port."""
-        await self._at("node.note-sent", lambda: None)
+
+        def note() -> None:
+            self.tables.sent[family] = max(self.tables.sent[family], through)
+
+        await self._at("node.note-sent", note)
 
     async def sign_again(self, signer: Signer, *, network: str, member: str) -> int:
         """As the port."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from passerelle.core.errors import Fatal, NotFound, PasserelleError, Unavailable
 from passerelle.core.note import CosignatureSigner
@@ -27,6 +27,7 @@ from passerelle.node.intake import Intake
 from passerelle.node.messages import InboxRecord, inbox_record
 from passerelle.node.ports import InboxEffects, Proved
 from passerelle.node.relay import Relay
+from passerelle.node.restore import Restorer
 from passerelle.node.stream import topics_of
 from passerelle.node.witness import Witness
 from passerelle.node.witness_part import WitnessPart
@@ -48,10 +49,12 @@ from passerelle.testing.simulation.database import (
     MemoryCheckpoints,
     MemoryOutgoing,
 )
+from passerelle.testing.simulation.faults import Fault
 from passerelle.testing.simulation.law import Law
-from passerelle.testing.simulation.office import NodeDatabase, NodeStore
+from passerelle.testing.simulation.office import NodeDatabase
 from passerelle.testing.simulation.refilling import RefillLetters, RefillTopics
-from passerelle.testing.simulation.script import HONEST, LOG_SIGNER, READER, WITNESS_SEED, script, signer_of
+from passerelle.testing.simulation.returning import RECORD_KEYS, LedgerStreams, RestoringStore, decide
+from passerelle.testing.simulation.script import HONEST, LOG_SIGNER, READER, WITNESS_SEED, Parcel, script, signer_of
 from passerelle.testing.simulation.world import Life, World
 
 LEASE_S: Final = 1.0
@@ -76,6 +79,12 @@ class Network:
     nodes: dict[str, NodeDatabase] = field(default_factory=lambda: {member: NodeDatabase() for member in HONEST})
     renewed: set[str] = field(default_factory=set)
     """Nodes that sign with their new key."""
+    restored: set[str] = field(default_factory=set)
+    """Nodes that came back from a backup."""
+    backups: dict[Fault, tuple[str, Mapping[str, Any]]] = field(default_factory=dict)
+    """The backup that a fault puts back, with its node's member."""
+    spoken: list[Parcel] = field(default_factory=list)
+    """What offices have sent to their nodes so far."""
     cosignatures: dict[int, list[Cosignature]] = field(default_factory=dict)
     answering: list[tuple[Life, LedgerService, Cosigning]] = field(default_factory=list)
     """The ledgers that began to answer calls, the latest last."""
@@ -168,10 +177,16 @@ class Network:
     async def _node(self, life: Life) -> None:
         world, member = self.world, life.name.removeprefix("node-")
         clock, stop = world.clock(life.name), asyncio.Event()
-        store = NodeStore(world, life, self.nodes[member])
+        store = RestoringStore(world, life, self.nodes[member])
         alarms = Alarms(store, clock, None)
         questions = LedgerQuestions(self, life, member)
         signer = signer_of(member, renewed=member in self.renewed)
+
+        def told() -> None:
+            relay.wake()
+            intake.wake()
+
+        restorer = self._restorer(life, store, questions, told)
         relay = Relay(
             store,
             store,
@@ -182,6 +197,7 @@ class Network:
             member=member,
             bootstrap_key=signer.key_id if member == OPERATOR else None,
             resend_after_s=RESEND_AFTER_S,
+            held=lambda: restorer.holds,
         )
 
         def effects(found: InboxEffects) -> None:
@@ -189,6 +205,12 @@ class Network:
                 relay.rewind(family, sequence)
             if found.key_refused:
                 relay.renew_signatures()
+            if found.conflict:
+                restorer.again()
+            relay.wake()
+
+        def registry_changed() -> None:
+            restorer.wake()
             relay.wake()
 
         source = NodeSource(world, life, self.broker)
@@ -200,19 +222,40 @@ class Network:
             network=NETWORK,
             operator=OPERATOR,
             effects=effects,
-            registry_changed=relay.wake,
+            registry_changed=registry_changed,
             alarms=alarms,
+            inbox_open=lambda: restorer.may_take,
         )
         self.nodes[member].notify = relay.wake
-        parts = [lambda: relay.run(stop), lambda: intake.run(stop, topics_of(member))]
+        parts = [lambda: relay.run(stop), lambda: intake.run(stop, topics_of(member)), lambda: restorer.run(stop)]
+        if member in self.restored:
+            parts.append(lambda: decide(restorer, store, stop))
         if member == READER:
-            cosigner = CosignatureSigner(witness_name(NETWORK, member), WITNESS_SEED)
-            witness = Witness(store, alarms, LogTiles(self, life), questions, cosigner, clock, network=NETWORK)
-            part = WitnessPart(
-                witness, store, alarms, NodeSource(world, life, self.broker), operator=OPERATOR, log_vkey=None
-            )
-            parts.append(lambda: part.run(stop))
+            witness = self._witness(life, store, alarms, questions)
+            parts.append(lambda: witness.run(stop))
         await run_together(stop, *parts)
+
+    def _restorer(
+        self, life: Life, store: RestoringStore, questions: LedgerQuestions, told: Callable[[], None]
+    ) -> Restorer:
+        member = life.name.removeprefix("node-")
+        return Restorer(
+            store,
+            LedgerStreams(self.world, life, member, self.database, questions.require),
+            self.world.clock(life.name),
+            RECORD_KEYS,
+            network=NETWORK,
+            member=member,
+            told=told,
+            founds=member == OPERATOR,
+        )
+
+    def _witness(self, life: Life, store: RestoringStore, alarms: Alarms, questions: LedgerQuestions) -> WitnessPart:
+        cosigner = CosignatureSigner(witness_name(NETWORK, READER), WITNESS_SEED)
+        clock = self.world.clock(life.name)
+        witness = Witness(store, alarms, LogTiles(self, life), questions, cosigner, clock, network=NETWORK)
+        source = NodeSource(self.world, life, self.broker)
+        return WitnessPart(witness, store, alarms, source, operator=OPERATOR, log_vkey=None)
 
 
 class MemoryCosignatures:
@@ -259,6 +302,10 @@ class LedgerQuestions:
                     raise PasserelleError("token-invalid", "no key of the registry", where="authorization")
                 return cosigning
         raise Unavailable("service-unavailable", "no ledger answers", where="ledger")
+
+    def require(self) -> None:
+        """Raises Unavailable while no ledger answers."""
+        self._cosigning()
 
     async def list_inbox(self, after: int) -> list[InboxRecord]:
         """As the port."""

@@ -149,6 +149,7 @@ def _schedule(network: Network, plan: Sequence[Fault]) -> list[Parcel]:
     chance = world.chance
     course = list(play_of.course[: chance.randrange(6, len(play_of.course) + 1)])
     said = [*play_of.opening, *course]
+    network.spoken += play_of.opening
     network.nodes[said[0].member].add_drafts([parcel.draft for parcel in play_of.opening])
     at = 0.0
     for parcel in course:
@@ -158,6 +159,8 @@ def _schedule(network: Network, plan: Sequence[Fault]) -> list[Parcel]:
     for fault in plan:
         if fault.point != AT_TIME:
             continue
+        if fault.kind == kinds.RESTORE:
+            _back_up(network, fault)
         if fault.kind == kinds.REVOKE:
             if revoked:
                 continue
@@ -169,7 +172,31 @@ def _schedule(network: Network, plan: Sequence[Fault]) -> list[Parcel]:
 
 def _say(network: Network, parcel: Parcel) -> None:
     network.world.note(f"node-{parcel.member}", "says", parcel.draft.type)
+    network.spoken.append(parcel)
     network.nodes[parcel.member].add_drafts([parcel.draft])
+
+
+def _back_up(network: Network, fault: Fault) -> None:
+    """Take the backup that will be put back at the fault's time."""
+    member = HONEST[int(fault.amount * len(HONEST))]
+
+    def take() -> None:
+        network.backups[fault] = (member, network.nodes[member].backup())
+
+    asyncio.get_running_loop().call_later(fault.nth / 1000 * (fault.amount * 7 % 1), take)
+
+
+def _put_back(network: Network, fault: Fault) -> None:
+    """The node begins again from its backup, and its office sends what the backup does not know."""
+    member, backup = network.backups[fault]
+    node = network.nodes[member]
+    network.world.crash(network.world.lives[f"node-{member}"])
+    network.restored.add(member)
+    network.law.came_back(member)
+    node.put_back(backup)
+    held = {digest(row.signed.body) for row in node.outbox.values()} | {digest(draft.body) for draft in node.drafts}
+    said = [parcel.draft for parcel in network.spoken if parcel.member == member]
+    node.add_drafts([draft for draft in said if digest(draft.body) not in held])
 
 
 def _happen(network: Network, fault: Fault) -> None:
@@ -192,6 +219,8 @@ def _happen(network: Network, fault: Fault) -> None:
             world.crash(world.lives[name])
         held = network.database.positions
         network.database.positions = type(held)(int(held.feed * fault.amount), int(held.registry * fault.amount))
+    elif fault.kind == kinds.RESTORE:
+        _put_back(network, fault)
     elif fault.kind == kinds.EXPIRE:
         _expire(network, fault.amount)
     elif fault.kind == kinds.REVOKE:
