@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 import asyncpg
+import pytest
 
 from passerelle.core.errors import Unavailable
 from passerelle.ledger.main import MIGRATIONS
+from passerelle.ledger.postgres.guard import guarded
 from passerelle.ledger.postgres.lease import LOCK, Lease
 from passerelle.runtime.config import DatabaseConfig
 from passerelle.runtime.postgres import connect, migrate
 from passerelle.runtime.process import wait_for
+from passerelle.testing.faults.proxy import FaultProxy, Mode
 
 NAME = "lease-holder"
 _END = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1"
@@ -77,3 +81,34 @@ async def test_a_holder_that_hangs_in_a_commit_does_not_keep_the_lease(database:
         writer.terminate()
         hung.terminate()
         waiting.terminate()
+
+
+async def test_connections_that_fall_silent_are_given_up(database: str) -> None:
+    """Open, acknowledged by the system on the way, and without an answer for ever; new connections work."""
+    port = urlsplit(database).port
+    assert port is not None
+    proxy = FaultProxy(port)
+    through = database.replace(f":{port}/", f":{await proxy.start()}/")
+    pool = await connect(DatabaseConfig(url=through, pool_size=2, statement_timeout_s=1), name=NAME)
+    lease = Lease(pool, 1.0)
+    try:
+        await migrate(pool, MIGRATIONS)
+        assert await lease.acquire() == 1
+        await proxy.switch(Mode.HALF_OPEN)
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(lease.renew(), 10)
+        await proxy.switch(Mode.OPEN)
+
+        async def renewed() -> bool:
+            try:
+                await asyncio.wait_for(lease.renew(), 10)
+            except Unavailable:
+                return False
+            return True
+
+        assert await wait_for(renewed, timeout_s=20), "a silent connection was kept"
+        async with guarded(pool) as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+    finally:
+        pool.terminate()
+        await proxy.close()

@@ -18,12 +18,12 @@ from typing import Any
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from tests.e2e.support.network import OPERATOR, Network, Ran
 from typer.testing import CliRunner
 
 from passerelle.cli.node import app
 from passerelle.core.errors import PasserelleError
 from passerelle.runtime.process import describe, wait_for
+from passerelle.testing.faults.network import OPERATOR, Network, Ran
 
 MEMBERS = {"humber": ["issue", "recognise"], "york": ["issue", "recognise"]}
 LEARNER = "learner_student_number,learner_name,learner_birth_date,learner_email"

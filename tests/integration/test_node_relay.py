@@ -256,7 +256,7 @@ async def test_a_producer_that_lost_its_place_is_replaced_and_nothing_is_lost(
 
             async def broken(*arguments: object, **options: object) -> object:
                 # Written, and yet reported as failed.
-                await send(*arguments, **options)
+                await (await send(*arguments, **options))
                 raise error
 
             monkeypatch.setattr(producer, "send_batch", broken)

@@ -10,10 +10,10 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.e2e.support.network import OPERATOR, Network
 from tests.integration.test_node_network import LEARNER, invoke
 
 from passerelle.runtime.process import wait_for
+from passerelle.testing.faults.network import OPERATOR, Network
 
 MEMBERS = {"humber": ["issue", "recognise", "endorse"], "york": ["issue", "recognise"]}
 NODE = "node-humber"

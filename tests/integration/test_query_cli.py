@@ -134,6 +134,8 @@ async def test_a_transcript_from_csv_and_from_json(live: Running, tmp_path: Path
     csv.write_text(TRANSCRIPT + "humber/design-1,2025-05-01,,,3,credit-hours,1\nhumber/unheard,2025-05-01,,,,,2\n")
     answer = (await passerelle("equivalency", "evaluate", str(csv), "--to", "queens", "--json", live=live)).answer
     assert [(one["reference"], one["match"]) for one in answer["lines"]] == [("1", "match"), ("2", "miss")]
+    (total,) = answer["summary"].pop("receivers")
+    assert (total["receiver"], total["exact"], len(total["rules"])) == ("queens", True, 1)
     assert answer["summary"] == {
         "matched": 1,
         "maybe": 0,
@@ -166,6 +168,22 @@ async def test_portability(live: Running) -> None:
     assert "Ce qui manque" in shown.out
     packs = (await passerelle("portability", "packs", "--json", live=live)).answer
     assert "portability-national" in {pack["id"] for pack in packs["packs"]}
+
+
+async def test_packs_are_explained_and_frameworks_are_asked(live: Running) -> None:
+    explained = ("policy", "explain", "nzqa", "humber/design-1")
+    answer = (await passerelle(*explained, "--json", live=live)).answer
+    assert (answer["pack"], answer["pack_used"]["origin"]) == ("nzqa", "built-in")
+    size = next(one for one in answer["clauses"] if one["id"] == "size")
+    assert (size["explained"]["text"], size["finding"]) == ("&&", "unknown")
+    assert size["explained"]["parts"][0]["fields"][0]["absent"]
+    shown = await passerelle(*explained, "--lang", "fr", live=live)
+    assert "non indiqué" in shown.out
+    assert "achievement.delivery.effort_hours >= 50.0: inconnu" in shown.out
+    leads = (await passerelle("portability", "leads-to", "NOC:22212", "--json", live=live)).answer
+    assert leads["leads"] == []
+    levels = await passerelle("portability", "levels", "nzqcf:7", "--lang", "fr", live=live)
+    assert "inconnu, non inégal" in levels.out
 
 
 async def test_cases_as_a_party_and_as_a_stranger(live: Running, case: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tests.integration.query_ledger import LedgerRows
@@ -17,6 +18,7 @@ from passerelle.api.equivalency.v1 import equivalency_pb2_grpc as eq_grpc
 from passerelle.api.portability.v1 import portability_pb2 as po
 from passerelle.api.portability.v1 import portability_pb2_grpc as po_grpc
 from passerelle.core.errors import ConfigError
+from passerelle.query.packs import default_folder
 
 REVIT = "humber/revit"
 
@@ -159,6 +161,46 @@ async def test_portability_is_assessed_and_packs_are_listed(rows: LedgerRows, li
         (po.AssessRequest(achievement=REVIT, asked_on="soon"), "ARGUMENT_INVALID"),
     ):
         assert (await failing(stub.Assess(request, timeout=5))).reason == reason
+
+
+async def test_a_published_pack_answers_from_its_entry_on_and_the_built_in_one_before(
+    rows: LedgerRows, live: Running
+) -> None:
+    stub = po_grpc.PortabilityServiceStub(live.channel)
+    data = yaml.safe_load((default_folder() / "unesco.yaml").read_text(encoding="utf-8"))
+    data["effective_from"] = data["effective_from"].isoformat()
+    before = rows.size
+    index = await rows.add("reference.policy-published", "operator", "operator/unesco", data)
+    request = po.AssessRequest(achievement=REVIT, pack="unesco", jurisdictions=["CA-ON"], min_position=rows.size)
+    now = await stub.Assess(request, timeout=5)
+    assert (now.pack_used.origin, now.pack_used.evidence.index) == ("ledger", index)
+    request.known_at.size = before
+    then = await stub.Assess(request, timeout=5)
+    assert then.pack_used.origin == "built-in"
+    # The same rules find the same, whoever holds them.
+    assert [one.finding for one in then.clauses] == [one.finding for one in now.clauses]
+    profile = await stub.Profile(po.ProfileRequest(achievement=REVIT, packs=["unesco"]), timeout=5)
+    assert [one.pack.used.origin for one in profile.packs] == ["ledger"]
+    framework = {
+        "framework": "operator/levels",
+        "version": 1,
+        "title": "Levels",
+        "language": "en",
+        "kind": "qualifications",
+        "owner": "Test",
+        "recognised": True,
+        "references": [
+            {"level": "1", "framework": "eqf", "to_level": "2", "source": "Test", "confidence": "indicative"}
+        ],
+    }
+    await rows.add("reference.framework-published", "operator", "operator/levels", framework)
+    asked = po.CompareLevelRequest(framework="eqf", level="2", min_position=rows.size)
+    levels = await stub.CompareLevel(asked, timeout=5)
+    assert [(one.framework, one.level) for one in levels.levels] == [("operator/levels", "1")]
+    error = await failing(stub.LeadsTo(po.LeadsToRequest(framework="noc-2021"), timeout=5))
+    assert (error.reason, error.violations) == ("ARGUMENT_MISSING", ["code"])
+    error = await failing(stub.Profile(po.ProfileRequest(achievement=REVIT, packs=["none"]), timeout=5))
+    assert error.reason == "POLICY_UNKNOWN"
 
 
 async def test_health_and_reflection_name_all_four_services(live: Running) -> None:

@@ -25,11 +25,15 @@ AREAS = {
     "portal": "the pages and the live feed: run",
     "insight": "windows over the summaries: run",
     "equivalency": "what counts for what: find, reverse, evaluate",
-    "portability": "is an achievement portable: assess",
+    "portability": "is an achievement portable: assess, profile, leads-to, levels",
+    "policy": "policy packs: check, test, diff, explain, publish",
     "transfer": "transfer cases as a party: show, list, watch",
+    "agreements": "agreements files in and out of a node: import, export, diff",
+    "articulation": "articulation requests, and what agencies ask: list, show, request, answer, gaps",
     "proof": "receipts and proofs: get, verify, audit",
     "feed": "the public feed: verify",
     "simulate": "the whole network in virtual time, with faults: many seeds, or one again",
+    "faults": "the whole network on real servers, with faults: many rounds, or one again",
 }
 
 

@@ -172,6 +172,11 @@ quote-unclosed | invalid | Quote not closed | Guillemet non fermé | A quoted ce
 record-duplicate | exists | Record repeated | Enregistrement répété | The record id stands more than once in the file, with different content. | Keep one of them.
 record-unknown | absent | Record unknown | Enregistrement inconnu | There is no record with this id. | Check the id.
 record-changed | stale | Record changed since release | Enregistrement modifié depuis l'émission | A published record comes back with different content. | Publish an amendment.
+record-renumbered | exists | Record under another id | Enregistrement sous un autre identifiant | A record of the same learner, achievement and date is known under another office id. | Restore the old record id in the file; or import with --renumbered same if the office renumbered it, --renumbered new if it is one more.
+records-missing | state | Records missing | Enregistrements absents | A file that is said to be whole lacks more of the known records than allowed. | Look at them with --dry-run --full, then import again with --confirm, or without --full.
+cell-unreadable | invalid | Cell cannot be read | Cellule illisible | A cell of a workbook holds an error, a formula without a value, or a number that is none. | Write the value into the cell.
+cells-merged | invalid | Cells merged | Cellules fusionnées | Cells of the row are merged, so that it cannot be told whose value it is. | Unmerge the cells and fill each.
+mapping-unknown | absent | Mapping unknown | Correspondance inconnue | There is no column mapping of this name. | Make it with passerelle node map FILE, or correct the name.
 mapping-invalid | invalid | Mapping invalid | Correspondance invalide | The column mapping cannot be used. | Correct the named line of the mapping.
 file-unreadable | invalid | File cannot be read | Fichier illisible | The file is missing or cannot be opened. | Check its path and permissions.
 file-empty | invalid | File empty | Fichier vide | The file holds no record. | Export it again.
@@ -181,6 +186,8 @@ file-hash-mismatch | invalid | File is not the one named | Fichier différent de
 format-unknown | media | Format unknown | Format inconnu | The file is of no format that can be read here. | Use CSV, XLSX, PESC XML, ELMO or Open Badges 3.0.
 xml-forbidden | invalid | XML construct forbidden | Construction XML interdite | The XML declares a document type or entities. | Remove the DOCTYPE.
 xml-malformed | invalid | XML malformed | XML mal formé | The XML is not well formed. | Export it again.
+xml-too-deep | invalid | XML nested too deeply | XML trop imbriqué | The XML nests deeper than any record does. | Export it again from the system that holds the records.
+xml-schema | invalid | XML not valid by its schema | XML non conforme à son schéma | The document does not have the form that its published schema asks for. | Correct the named element, or ask the sender.
 archive-bomb | large | Archive expands too much | Archive trop dense | The archive expands beyond its limit. | Save it again or split it.
 too-many-errors | limit | Too many errors | Trop d'erreurs | Reading stopped after the limit of errors. | Correct those listed and run again.
 import-nothing | invalid | Nothing to import | Rien à importer | No row of the file can be imported. | Correct the rows listed.
@@ -234,6 +241,10 @@ receipt-malformed | invalid | Receipt file malformed | Reçu mal formé | The re
 receipt-refused | state | Receipt of a refused entry | Reçu d'une entrée refusée | The entry was logged as refused: it proves no award. | Ask the issuer.
 release-file-malformed | invalid | Release file malformed | Fichier d'autorisation mal formé | The release file is not in its form. | Get the file again from the issuer.
 entry-absent | absent | Entry absent | Entrée absente | The log has no entry there. | Ask for an index below the size.
+seal-key-missing | absent | No key to seal to | Aucune clé de scellement | The registry shows no key in force of the receiver with the use seal. | The receiver runs passerelle node transfer seal-key; the operator lists the key: passerelle operator keys MEMBER --add-seal FILE.
+proposal-open | state | Proposal not answered | Proposition sans réponse | A line of the proposal was neither accepted, changed nor declined. | Answer each line, then decide.
+preliminary-expired | state | Preliminary assessment ended | Évaluation préliminaire échue | The time within which the preliminary assessment is honoured is over. | Assess again by the rules of today.
+proposal-absent | absent | No proposal | Aucune proposition | No decision was proposed for this version of the case. | Run passerelle node transfer propose.
 sealed-malformed | invalid | Sealed file malformed | Fichier scellé mal formé | The sealed document cannot be opened with this key. | Ask its sender to seal it to the present key.
 answer-signature-invalid | invalid | Signed answer does not verify | Réponse signée non vérifiée | The answer's signature does not verify under the service's key. | Ask again and compare.
 # Questions and answers
@@ -247,6 +258,7 @@ message-too-large | large | Message too large | Message trop volumineux | The re
 rate-limited | limit | Too many requests | Trop de requêtes | The caller is over its rate. | Wait, then try again.
 too-many-watchers | limit | Too many watchers | Trop d'abonnés | No more live connections are taken. | Try again later.
 watcher-too-slow | limit | Reader too slow | Lecteur trop lent | The reader did not keep up and was disconnected. | Connect again from the last position.
+snapshot-invalid | invalid | Snapshot not usable | Instantané inutilisable | A snapshot file of the index is not whole, of another form or network, or not of this log. | Nothing: the index is read from the database, and a new snapshot is written.
 position-not-reached | away | Position not reached | Position non atteinte | The answering service has not reached the asked position by the deadline. | Ask again, or with a lower min_position.
 position-outside | range | Position beyond the log | Position au-delà du journal | The position is beyond the log's end. | Ask for a position up to the head.
 not-settled | state | Instant not settled yet | Instant non encore fixé | Entries up to this instant may still come. | Ask again when the head's floor has passed it.
@@ -268,6 +280,7 @@ broker-credentials | login | Kafka refused the credentials | Identifiants Kafka 
 topic-missing | absent | Topic missing | Sujet Kafka manquant | A topic is absent. | Create the topics, or start the ledger first.
 topic-shape | state | Topic has another shape | Sujet Kafka d'une autre forme | A topic's partitions or settings are not those of the contract. | Correct the topic; partition counts never change within a version.
 offset-out-of-range | loss | Records lost before reading | Enregistrements perdus avant lecture | The stored offset is no longer in the topic. | Stop; find out what was lost before moving the offset.
+reader-stalled | away | Reader stands still | Lecture à l'arrêt | A reader of Kafka gets nothing although its topic holds more. | Nothing to do: it is opened anew from the stored position.
 produce-failed | away | Not published | Non publié | The broker did not take a record. | It is tried again; check the broker.
 database-unavailable | away | Database not reachable | Base de données injoignable | PostgreSQL does not answer. | Check that it runs and its address.
 database-conflict | stale | Transaction to be repeated | Transaction à répéter | PostgreSQL ended the transaction because of another. | It is tried again.
@@ -277,6 +290,8 @@ commit-unknown | away | Outcome of commit unknown | Issue de la validation incon
 lease-lost | stale | Lease lost | Bail perdu | Another process holds the lease now. | Let it run; this one waits.
 lease-held | state | Another process is active | Autre processus actif | The lease is held by another process. | Wait, or stop the other one.
 disk-full | limit | Disk full | Disque plein | There is no room to write. | Free room; work goes on by itself.
+memory-exceeded | limit | Memory bound exceeded | Limite de mémoire dépassée | The process held more memory than its setting allows, also after it gave its caches up. | Let its supervisor start it again; raise memory_max_mb where it comes back soon.
+loop-stalled | away | Work stands still | Travail à l'arrêt | The work in hand has not moved for too long, although every wait in it has a bound. | Let its supervisor start it again; report it with the log around this time.
 clock-behind | state | Clock behind the log | Horloge en retard | The clock is more than 5 seconds behind the last entry. | Set the clock.
 ledger-diverged | loss | Ledger and feed differ | Registre et flux divergents | The database, the feed and the checkpoints do not agree. | Stop; keep all three; run passerelle ledger check.
 inbox-lost | loss | Letters lost | Messages perdus | Inbox records are past retention in Kafka and in the ledger. | See with passerelle node reconcile what this node lacks; ask the senders for what is about their learners.

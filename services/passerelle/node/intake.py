@@ -17,10 +17,12 @@ from passerelle.events.topics import CHECKPOINT, FEED, REGISTRY
 from passerelle.node.alarms import Alarms
 from passerelle.node.messages import SKIPPED, FeedEvent, InboxRecord, checked, is_newer, read_feed, read_inbox
 from passerelle.node.ports import Arrived, InboxEffects, InboxStore, Ledger, OutboxStore, Source
+from passerelle.runtime.backoff import Backoff
 from passerelle.runtime.clock import Clock
 
 _LOG = structlog.get_logger(__name__)
-RETRY_S: Final = 1.0
+RETRY_FIRST_S: Final = 0.5
+RETRY_LAST_S: Final = 10.0
 
 
 class IntakeStore(InboxStore, OutboxStore, Protocol):
@@ -43,9 +45,11 @@ class Intake:
         registry_changed: Callable[[], None],
         alarms: Alarms,
         inbox_open: Callable[[], bool] = lambda: True,
+        name: str = "",
     ) -> None:
         """``inbox_open``: whether the streams were compared with the ledger's. Receipts name a number, so they are not
-        taken in while another event may stand at that number here.
+        taken in while another event may stand at that number here. ``name`` is the member's: nodes pause each in its
+        own time.
         """
         self._store = store
         self._source = source
@@ -64,7 +68,14 @@ class Intake:
         self._unread: Arrived | None = None
         self._inbox = 0
         self._feed = 0
+        self._pauses = Backoff(f"intake-{name}", RETRY_FIRST_S, RETRY_LAST_S)
+        self._heard_at = clock.monotonic()
         self.state = "starting"
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since a checkpoint came, or since the start."""
+        return self._clock.monotonic() - self._heard_at
 
     def wake(self) -> None:
         """The inbox may be read now."""
@@ -78,10 +89,7 @@ class Intake:
             except (Unavailable, Retryable) as error:
                 _LOG.warning("the intake waits", code=error.code, where=error.where)
                 self.state = f"waiting: {error.code}"
-                try:
-                    await asyncio.wait_for(stop.wait(), RETRY_S)
-                except TimeoutError:
-                    continue
+                await self._pauses.pause(stop)
 
     async def _read(self, stop: asyncio.Event, topics: tuple[str, ...]) -> None:
         positions = await self._store.positions()
@@ -109,6 +117,7 @@ class Intake:
                         return
                     self.state = "reading"
                     await self.take(arrived)
+                    self._pauses.reset()
         finally:
             stopping.cancel()
             if following is not None:
@@ -224,6 +233,7 @@ class Intake:
 
         Two roots of one size raise an alarm.
         """
+        self._heard_at = self._clock.monotonic()
         operator = await self._store.own_record(self._operator)
         vkey = (operator or {}).get("details", {}).get("log_vkey")
         self._unread = None if vkey else arrived

@@ -11,9 +11,11 @@ from passerelle.core.catalogue import PREFIX, SUFFIX
 from passerelle.core.signature import SeedSigner, key_id
 from passerelle.node.alarms import Alarms
 from passerelle.node.author import Author
+from passerelle.node.casework import Casework, casework
 from passerelle.node.config import NodeConfig
 from passerelle.node.importer import Importer
 from passerelle.node.intake import Intake
+from passerelle.node.laddering import Laddering
 from passerelle.node.outbox import Draft
 from passerelle.node.people import Vault
 from passerelle.node.plan import NewEvent
@@ -26,6 +28,7 @@ from passerelle.node.relay import Relay
 from passerelle.node.releases import Releases
 from passerelle.node.restore import Restorer
 from passerelle.node.rpc import GrpcLedger
+from passerelle.node.sealed import OwnSeal
 from passerelle.node.service import NodeService, Opened, Snapshot, closing
 from passerelle.node.stream import KafkaPublisher, KafkaSource, topics_of
 from passerelle.node.transfers import Transfers
@@ -33,11 +36,9 @@ from passerelle.node.witness_part import open_witness
 from passerelle.runtime.clock import Clock, SystemClock
 from passerelle.runtime.ids import Ids, SystemIds
 from passerelle.runtime.keys import load_signer, read_seed
-from passerelle.runtime.postgres import listening
+from passerelle.runtime.postgres import close_pool, listening
 from passerelle.runtime.process import wait_for
 from passerelle.runtime.telemetry import configure_logging, health_app, serve_http
-
-START_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,10 @@ class Office:
 
     def importer(self) -> Importer:
         """The import of files."""
-        return Importer(self.store, self.author, self.vault, self.keys, self.clock, self.ids, self.config.member)
+        return Importer(
+            self.store, self.author, self.vault, self.keys, self.clock, self.ids, self.config.member,
+            self.config.import_missing_percent,
+        )  # fmt: skip
 
     def releases(self) -> Releases:
         """Releases granted and taken in."""
@@ -72,6 +76,7 @@ class Office:
             self.config.network,
             self.config.operator,
             self.config.witnesses_required,
+            own_seal(self.config),
         )
 
     def reconciler(self, found: Callable[[Finding], None]) -> Reconciler:
@@ -89,6 +94,13 @@ class Office:
     def transfers(self) -> Transfers:
         """Transfer cases."""
         return Transfers(self.store, self.author, self.clock, self.ids, self.config.member)
+
+    def casework(self) -> Casework:
+        """The work on transfer cases: people, documents, proposals, letters, deadlines, impacts."""
+        return casework(
+            self.store, self.transfers(), self.author, self.vault, self.ledger, self.signer, self.config.network,
+            own_seal(self.config),
+        )  # fmt: skip
 
     async def publish(self, events: Sequence[NewEvent], *, wait_s: float = 0.0) -> list[dict[str, Any]]:
         """Draft, release and, where asked, wait for the answers; what became of each event, in order.
@@ -126,11 +138,19 @@ class Office:
         total = 0
         if await self.store.stopping_problem() is not None:
             return total
+        laddering = Laddering(self.store, self.author, self.clock, self.config.member)
         while count := await self.store.release_ready(
             self.signer, network=self.config.network, member=self.config.member, now_ms=self.clock.now_ms()
         ):
             total += count
+            await laddering.open()
         return total
+
+
+def own_seal(config: NodeConfig) -> OwnSeal | None:
+    """The key that opens what was sealed to the node's member. Raises ConfigError."""
+    path = config.seal_key_file
+    return None if path is None else OwnSeal(config.member, read_seed(path))
 
 
 @asynccontextmanager
@@ -146,10 +166,12 @@ async def open_office(config: NodeConfig) -> AsyncIterator[Office]:
         config.query, member=config.member, network=config.network, seed=seed, clock=clock,
         witnesses=config.witnesses_required,
     )  # fmt: skip
+    store = PostgresStore(pool)
+    store.outbox_max = config.outbox_max
     try:
         yield Office(
             config,
-            PostgresStore(pool),
+            store,
             Author(config.member, clock, ids),
             vault,
             keys,
@@ -160,7 +182,7 @@ async def open_office(config: NodeConfig) -> AsyncIterator[Office]:
         )
     finally:
         await ledger.close()
-        await pool.close()
+        await close_pool(pool)
 
 
 def _restorer(
@@ -178,6 +200,26 @@ def _restorer(
     )
 
 
+def _relay(
+    config: NodeConfig, store: PostgresStore, publisher: KafkaPublisher, clock: Clock, holds: Callable[[], str]
+) -> Relay:
+    author = Author(config.member, clock, SystemIds(clock))
+    return Relay(
+        store,
+        store,
+        publisher,
+        load_signer(config.key_file),
+        clock,
+        network=config.network,
+        member=config.member,
+        bootstrap_key=key_id(config.root_public_key()) if config.member == config.operator else None,
+        resend_after_s=config.resend_after_s,
+        held=holds,
+        in_flight_max=config.in_flight_max,
+        before_release=Laddering(store, author, clock, config.member).open,
+    )
+
+
 def build(config: NodeConfig) -> NodeService:
     """The node as a service of its own process."""
     configure_logging(config.telemetry, service=f"node-{config.member}")
@@ -185,9 +227,12 @@ def build(config: NodeConfig) -> NodeService:
     async def open_node(stack: AsyncExitStack) -> Opened:
         clock = SystemClock()
         seed = read_seed(config.key_file)
-        pool = await open_pool(config.database, name=f"passerelle-node-{config.member}", retry_for=START_S)
-        stack.push_async_callback(pool.close)
+        pool = await open_pool(
+            config.database, name=f"passerelle-node-{config.member}", retry_for=config.start_patience_s
+        )
+        stack.push_async_callback(close_pool, pool)
         store = PostgresStore(pool)
+        store.outbox_max = config.outbox_max
         publisher = await stack.enter_async_context(closing(KafkaPublisher(config.kafka, config.member)))
         ledger = await stack.enter_async_context(
             closing(GrpcLedger(config.query, member=config.member, network=config.network, seed=seed, clock=clock))
@@ -199,18 +244,7 @@ def build(config: NodeConfig) -> NodeService:
             intake.wake()
 
         restorer = _restorer(config, store, ledger, clock, told)
-        relay = Relay(
-            store,
-            store,
-            publisher,
-            load_signer(config.key_file),
-            clock,
-            network=config.network,
-            member=config.member,
-            bootstrap_key=key_id(config.root_public_key()) if config.member == config.operator else None,
-            resend_after_s=config.resend_after_s,
-            held=lambda: restorer.holds,
-        )
+        relay = _relay(config, store, publisher, clock, lambda: restorer.holds)
 
         def effects(found: InboxEffects) -> None:
             for family, sequence in found.resend:
@@ -236,12 +270,13 @@ def build(config: NodeConfig) -> NodeService:
             registry_changed=registry_changed,
             alarms=alarms,
             inbox_open=lambda: restorer.may_take,
+            name=config.member,
         )
         witness = await open_witness(stack, config, store, ledger, alarms, clock)
-        snapshot = Snapshot(config.member, relay, intake, store, alarms, restorer, witness)
+        snapshot = Snapshot(config.member, relay, intake, store, alarms, restorer, witness, silence_s=config.silence_s)
         await stack.enter_async_context(listening(pool, WORK, relay.wake))
         port = await stack.enter_async_context(serve_http(health_app(snapshot.as_dict), config.telemetry.health))
         addresses = {"health": f"{config.telemetry.health.host}:{port}"}
         return relay, intake, snapshot, topics_of(config.member), addresses
 
-    return NodeService(open_node)
+    return NodeService(open_node, memory_max_mb=config.memory_max_mb)

@@ -131,7 +131,8 @@ def checked(record: InboxRecord) -> InboxRecord:
             party_body(record)
         elif record.kind == "notice":
             texts = [record.value[name] for name in ("about", "event", "member")] + list(record.value["affects"])
-            if not all(isinstance(text, str) for text in texts) or int(record.value["index"]) < 0:
+            told = all(isinstance(text, str) for text in texts) and isinstance(record.value.get("change", {}), dict)
+            if not told or int(record.value["index"]) < 0:
                 raise ValueError
         elif record.kind == "resend-from":
             if record.value["family"] not in FAMILIES or int(record.value["sequence"]) < 1:

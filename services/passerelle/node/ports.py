@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from passerelle.core.batch import SignedStatement
 from passerelle.core.signature import Signer
+from passerelle.node.csv_report import ImportReport
 from passerelle.node.messages import Answer, FeedEvent, InboxRecord, PartyBody
 from passerelle.node.outbox import Draft
 from passerelle.node.people import Learner
@@ -29,6 +30,15 @@ class SealedResult:
     details: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class ImportRun:
+    """One import as it is stored: its id, when it began, until when its drafts can be cancelled (Unix ms)."""
+
+    id: str
+    at: int
+    held_until: int | None = None
+
+
 @dataclass(slots=True)
 class Writes:
     """What one chunk of an import stores, together or not at all."""
@@ -39,6 +49,21 @@ class Writes:
     results: list[SealedResult] = field(default_factory=list)
     claimed: list[tuple[str, int]] = field(default_factory=list)
     """Places (family, sequence) of events that came back without a record and have one now."""
+    moved: list[tuple[str, str]] = field(default_factory=list)
+    """Records that the office gave another id: old key, new key. They move before records are stored."""
+    run: ImportRun | None = None
+    """The import that the drafts are of."""
+
+
+@dataclass(slots=True)
+class Before:
+    """What is held of records before a change: events (type and body, oldest first; an empty body is held no more) and
+    sealed course results by record key, learners by id.
+    """
+
+    bodies: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict)
+    results: dict[str, bytes] = field(default_factory=dict)
+    learners: dict[str, Learner] = field(default_factory=dict)
 
 
 class ImportChunk(Protocol):
@@ -51,6 +76,9 @@ class ImportChunk(Protocol):
 
     async def learners(self, number_keys: Sequence[str]) -> dict[str, Learner]:
         """The learners of these student numbers (keyed hashes)."""
+
+    async def before(self, records: Sequence[Record]) -> Before:
+        """What is held of these records."""
 
     async def write(self, writes: Writes, now_ms: int) -> None:
         """Store drafts, records, learners and results."""
@@ -90,6 +118,30 @@ class DraftStore(Protocol):
         One transaction under the row locks of the streams. A draft is ready when each thing that it needs was seen in
         the ledger, or is our own and was released before in the same family, and no earlier draft of its thing is left.
         """
+
+
+class ImportStore(DraftStore, Protocol):
+    """What an import asks beyond its chunks."""
+
+    def import_chunk(self, *, lock: bool = True) -> AbstractAsyncContextManager[ImportChunk]:
+        """A transaction that commits at the end of the block, or undoes everything where the block raises. Without
+        ``lock``, for reading only, other imports go on meanwhile.
+        """
+
+    async def compares(self, kind: str) -> bool:
+        """Whether records of a kind can be known again by learner, achievement and date."""
+
+    async def count_records(self, kind: str) -> int:
+        """How many records of a kind stand: published, not refused, not revoked."""
+
+    async def records_between(self, kind: str, prefix: str) -> list[Mapping[str, Any]]:
+        """Records of a kind that stand and whose key begins with two hex digits: key, kind, thing, status."""
+
+    async def begin_import(self, run: ImportRun, kind: str) -> None:
+        """Remember that an import began."""
+
+    async def end_import(self, run: ImportRun, report: ImportReport) -> None:
+        """Remember its counts and the first of its row errors, without values; older imports' errors go."""
 
 
 class OutboxStore(Protocol):
@@ -171,6 +223,10 @@ class CaseRow:
     release: str
     sender: str
     learner: str | None
+    matched: str = "confirmed"
+    """``confirmed``, ``pending`` (a person has still to compare) or ``unmatched``."""
+    candidate: str | None = None
+    """Where it is pending: the person of the file, as a learner that nobody finds by name."""
 
 
 class CaseStore(Protocol):
@@ -242,6 +298,12 @@ class StatusStore(Protocol):
     async def checkpoint(self) -> Mapping[str, Any] | None:
         """The latest checkpoint seen."""
 
+    async def refused_rows(self, limit: int) -> list[Mapping[str, Any]]:
+        """Rows that the latest imports refused, newest import first: import, at, kind, row, column, code, what, fix."""
+
+    async def imports(self, limit: int) -> list[Mapping[str, Any]]:
+        """Imports, newest first: id, at, kind, counts, held_until, and how many of its drafts are left."""
+
 
 class Publisher(Protocol):
     """Kafka's side of the relay."""
@@ -302,10 +364,13 @@ class Ledger(Protocol):
 __all__ = [
     "Answer",
     "Arrived",
+    "Before",
     "CaseRow",
     "CaseStore",
     "DraftStore",
     "ImportChunk",
+    "ImportRun",
+    "ImportStore",
     "InboxEffects",
     "InboxStore",
     "Ledger",

@@ -9,7 +9,7 @@ the ledger's. A sequence conflict stops the relay: this node's database and the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from passerelle.core.errors import Retryable, Unavailable
 from passerelle.core.signature import Signer
 from passerelle.node.messages import signing_keys
 from passerelle.node.ports import DraftStore, OutboxStore, Publisher
+from passerelle.runtime.backoff import Backoff
 from passerelle.runtime.clock import Clock
 
 _LOG = structlog.get_logger(__name__)
@@ -26,7 +27,8 @@ PAGE: Final = 1024
 MAX_DOUBLINGS: Final = 4
 IDLE_S: Final = 1.0
 """The database wakes the relay; this is for a wake-up that was lost."""
-RETRY_S: Final = 1.0
+RETRY_FIRST_S: Final = 0.5
+RETRY_LAST_S: Final = 10.0
 
 
 @dataclass(slots=True)
@@ -65,9 +67,13 @@ class Relay:
         bootstrap_key: str | None,
         resend_after_s: float,
         held: Callable[[], str] = lambda: "",
+        in_flight_max: int | None = None,
+        before_release: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         """``bootstrap_key``: id of the root key at the operator's node, None elsewhere. ``held``: why nothing may be
         numbered or sent, because the streams were not compared with the ledger's yet; empty where it may.
+        ``in_flight_max``: how many unanswered events of a family may be sent; None: any number. ``before_release``:
+        what may draft more of itself.
         """
         self._drafts = drafts
         self._outbox = outbox
@@ -79,6 +85,9 @@ class Relay:
         self._bootstrap_key = bootstrap_key
         self._resend_after_s = resend_after_s
         self._held = held
+        self._in_flight_max = in_flight_max
+        self._before_release = before_release
+        self._pauses = Backoff(f"relay-{member}", RETRY_FIRST_S, RETRY_LAST_S)
         self._progress: dict[str, _Progress] = {}
         self._asked: dict[str, int] = {}
         """Family -> the next answered number to send once more."""
@@ -114,10 +123,13 @@ class Relay:
             try:
                 busy = await self.step()
                 pause = 0.0 if busy else IDLE_S
+                self._pauses.reset()
             except (Unavailable, Retryable) as error:
                 _LOG.warning("the relay waits", code=error.code, where=error.where)
                 self.state = f"waiting: {error.code}"
-                pause = RETRY_S
+                # New work must not shorten the pause.
+                await self._pauses.pause(stop)
+                continue
             if pause:
                 await self._pause(stop, pause)
 
@@ -140,6 +152,8 @@ class Relay:
             self.state = why
             return False
         now_ms = self._clock.now_ms()
+        if self._before_release is not None:
+            await self._before_release()
         released = await self._drafts.release_ready(
             self._signer, network=self._network, member=self._member, now_ms=now_ms
         )
@@ -193,7 +207,12 @@ class Relay:
     async def _family(self, family: str, oldest: int, keys: frozenset[str]) -> bool:
         progress = self._progress.setdefault(family, _Progress())
         again = progress.observe(oldest, self._clock.monotonic(), self._resend_after_s)
-        rows = await self._outbox.open_rows(family, max(progress.cursor, oldest - 1), PAGE)
+        start = max(progress.cursor, oldest - 1)
+        most = PAGE if self._in_flight_max is None else min(PAGE, self._in_flight_max - (start - oldest + 1))
+        if most <= 0:
+            # The next receipt wakes the relay, or the time comes to send again.
+            return False
+        rows = await self._outbox.open_rows(family, start, most)
         foreign = next((place for place, row in enumerate(rows) if row.signed.key_id not in keys), None)
         if foreign == 0:
             # Signed under a key that went since: the next step signs it anew.

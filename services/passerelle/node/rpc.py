@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import grpc
 
+from passerelle.api.equivalency.v1 import equivalency_pb2, equivalency_pb2_grpc
 from passerelle.api.ledger.v1 import ledger_pb2, ledger_pb2_grpc
 from passerelle.core.errors import PasserelleError
 from passerelle.core.streams import StreamHead
 from passerelle.node.messages import InboxRecord, inbox_record
 from passerelle.node.ports import Proved
 from passerelle.node.restore_ports import StreamEvent
+from passerelle.node.rules_asked import Elsewhere, Ruled, elsewhere, ruled, transcript_line
 from passerelle.runtime.clock import Clock
 from passerelle.runtime.identity import make_token
 from passerelle.runtime.rpc import from_rpc_error, metadata, open_channel
@@ -29,6 +32,7 @@ class GrpcLedger:
         """``witnesses``: how many members' cosignatures proofs are asked for with."""
         self._channel = open_channel(address)
         self._stub = ledger_pb2_grpc.LedgerServiceStub(self._channel)
+        self._rules = equivalency_pb2_grpc.EquivalencyServiceStub(self._channel)
         self._member = member
         self._network = network
         self._seed = seed
@@ -81,6 +85,35 @@ class GrpcLedger:
         """See :class:`passerelle.node.ports.Ledger`."""
         response = await self._call(self._stub.GetHead, ledger_pb2.GetHeadRequest())
         return int(response.position.size)
+
+    async def evaluate(self, lines: Sequence[Mapping[str, Any]], receiver: str) -> list[Ruled]:
+        """See :class:`passerelle.node.rules_asked.Rules`."""
+        request = equivalency_pb2.EvaluateRequest(lines=[transcript_line(line) for line in lines], receiver=receiver)
+        try:
+            # The server ends the stream after the lines that were asked for, at most 500, and their totals.
+            return [ruled(one) async for one in self._rules.Evaluate(request, timeout=CALL_S) if one.line]
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+
+    async def elsewhere(self, achievement: str, limit: int) -> list[Elsewhere]:
+        """See :class:`passerelle.node.rules_asked.Rules`."""
+        request = equivalency_pb2.FindRequest(achievement=achievement, page_size=limit)
+        response = await self._call(self._rules.Find, request)
+        return [elsewhere(answer) for answer in response.answers]
+
+    async def titles(self, achievements: Sequence[str]) -> dict[str, Mapping[str, str]]:
+        """See :class:`passerelle.node.rules_asked.Rules`."""
+        found: dict[str, Mapping[str, str]] = {}
+        for name in dict.fromkeys(achievements):
+            request = equivalency_pb2.GetAchievementRequest(achievement=name)
+            try:
+                one = (await self._call(self._rules.GetAchievement, request)).achievement
+            except PasserelleError as error:
+                if error.code != "not-found":
+                    raise
+                continue
+            found[name] = {**one.translations, one.language: one.title, "": one.title}
+        return found
 
     async def add_cosignature(self, note: bytes) -> None:
         """See :class:`passerelle.node.witness_ports.CosignatureDesk`."""

@@ -17,15 +17,18 @@ from passerelle.node.ports import StatusStore
 from passerelle.node.relay import Relay
 from passerelle.node.restore import Restorer
 from passerelle.node.witness_part import WitnessPart
+from passerelle.runtime.memory import MemoryGuard
 from passerelle.runtime.process import run_together
 
 _LOG = structlog.get_logger(__name__)
 LOOK_S: Final = 5.0
+SILENCE_S: Final = 900.0
 
 _SENT = prometheus_client.Gauge("passerelle_node_sent_events", "Events handed to Kafka since the start")
 _WAITING = prometheus_client.Gauge("passerelle_node_waiting_events", "Events without an answer", ["family"])
 _HELD = prometheus_client.Gauge("passerelle_node_held_drafts", "Drafts that wait for a thing of another", ["family"])
 _REFUSED = prometheus_client.Gauge("passerelle_node_refused_events", "Events refused by the ledger", ["family"])
+_SILENT = prometheus_client.Gauge("passerelle_node_silent_seconds", "Since a checkpoint of the ledger came")
 
 
 class Snapshot:
@@ -40,6 +43,8 @@ class Snapshot:
         alarms: Alarms,
         restorer: Restorer,
         witness: WitnessPart | None = None,
+        *,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self._member = member
         self._relay = relay
@@ -48,6 +53,8 @@ class Snapshot:
         self._alarms = alarms
         self.restorer = restorer
         self.witness = witness
+        self._silence_s = silence_s
+        self._silent = False
         self._problems: list[str] = []
 
     def as_dict(self) -> Mapping[str, Any]:
@@ -63,12 +70,14 @@ class Snapshot:
             "streams": self.restorer.state,
             "problems": self._problems,
             "alarm": self._alarms.code,
+            "ledger": "silent" if self._silent else "heard",
             "witness": self.witness.state if self.witness is not None else "off",
         }
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look the counts up until ``stop``."""
         while not stop.is_set():
+            self._listen()
             try:
                 await self._look()
             except Unavailable as error:
@@ -77,6 +86,15 @@ class Snapshot:
                 await asyncio.wait_for(stop.wait(), LOOK_S)
             except TimeoutError:
                 continue
+
+    def _listen(self) -> None:
+        """The ledger tells its checkpoint again while it idles: silence is a standstill, there or on the way here."""
+        silent_s = self._intake.silent_s
+        _SILENT.set(silent_s)
+        silent = silent_s >= self._silence_s
+        if silent and not self._silent:
+            _LOG.warning("the ledger is silent", seconds=round(silent_s))
+        self._silent = silent
 
     async def _look(self) -> None:
         await self._alarms.refresh()
@@ -94,8 +112,9 @@ Opened = tuple[Relay, Intake, Snapshot, tuple[str, ...], Mapping[str, Any]]
 class NodeService:
     """See :class:`passerelle.runtime.process.Service`. ``open_node`` opens everything inside the given stack."""
 
-    def __init__(self, open_node: Callable[[AsyncExitStack], Awaitable[Opened]]) -> None:
+    def __init__(self, open_node: Callable[[AsyncExitStack], Awaitable[Opened]], *, memory_max_mb: int = 0) -> None:
         self._open = open_node
+        self._guard = MemoryGuard(memory_max_mb)
         self._stack = AsyncExitStack()
         self._opened: Opened | None = None
 
@@ -110,7 +129,7 @@ class NodeService:
             raise Unavailable("service-unavailable", "the node was not started")
         relay, intake, snapshot, topics, _ = self._opened
         parts = [lambda: relay.run(stop), lambda: intake.run(stop, topics), lambda: snapshot.run(stop)]
-        parts.append(lambda: snapshot.restorer.run(stop))
+        parts += [lambda: snapshot.restorer.run(stop), lambda: self._guard.run(stop)]
         if (witness := snapshot.witness) is not None:
             parts.append(lambda: witness.run(stop))
         await run_together(stop, *parts)

@@ -17,6 +17,7 @@ from passerelle.core.witness import witness_name
 from passerelle.events.codec import check_data
 from passerelle.node.csv_cells import nearest
 from passerelle.node.publishing import event_type
+from passerelle.node.sealed import OwnSeal
 from passerelle.runtime.config import read_public_key
 from passerelle.runtime.ids import Ids
 from passerelle.runtime.keys import create_seed
@@ -25,6 +26,7 @@ SEED: Final = 32
 CONFIG: Final = "node.toml"
 ADMISSION: Final = "admission.json"
 WITNESS_KEY: Final = "witness.key"
+SEAL_KEY: Final = "seal.key"
 _FRENCH: Final = "CA-QC"
 
 _TOML: Final = """\
@@ -241,6 +243,17 @@ def create_witness_key(folder: Path, network: str, member: str, ids: Ids) -> str
     create_seed(folder / WITNESS_KEY, seed)
     (folder / "witness.pub").write_text(signer.verifier.public_key.hex() + "\n", encoding="ascii")
     return str(signer.verifier)
+
+
+def create_seal_key(folder: Path, member: str, ids: Ids) -> str:
+    """Make the key that opens documents sealed to a member: ``seal.key`` (mode 600) and ``seal.pub``; its key id.
+
+    Raises ConfigError ``key-file-unusable`` where there is one already.
+    """
+    own = OwnSeal(member, ids.random(SEED))
+    create_seed(folder / SEAL_KEY, own.secret)
+    (folder / "seal.pub").write_text(own.public.public_key.hex() + "\n", encoding="ascii")
+    return own.public.key_id
 
 
 def removals(key_ids: Sequence[str], distrust: Sequence[str]) -> list[dict[str, Any]]:

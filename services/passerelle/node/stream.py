@@ -15,7 +15,16 @@ from passerelle.core.errors import Unavailable
 from passerelle.events.topics import CHECKPOINT, FEED, REGISTRY, inbox_topic, ingress_topic
 from passerelle.node.ports import Arrived, OutboxRow
 from passerelle.runtime.config import KafkaConfig
-from passerelle.runtime.kafka import start_consumer, start_producer, stop_consumer, unreachable
+from passerelle.runtime.kafka import (
+    LOOK_TIMEOUT_S,
+    ReaderWatch,
+    abandon,
+    all_acked,
+    start_consumer,
+    start_producer,
+    stop_consumer,
+    unreachable,
+)
 
 _LOG = structlog.get_logger(__name__)
 POLL_MS: Final = 500
@@ -55,11 +64,11 @@ class KafkaPublisher:
                         # A body near 64 KiB with its headers still fits the batch; one that does not cannot be sent.
                         raise Unavailable("produce-failed", "the event is larger than a batch", where=topic)
             acks.append(await producer.send_batch(batch, topic, partition=target))
-            await asyncio.gather(*acks)
+            await all_acked(acks, self._config.publish_timeout_s)
         except (KafkaError, OSError, TimeoutError) as error:
             # An idempotent producer that lost its place (OutOfOrderSequence) never recovers: the next call starts
             # another one, and the relay reads the outbox again from the last row that is known to be written.
-            await self.close()
+            await self._abandon()
             raise unreachable(self._config, error) from None
 
     def _append(self, batch: Any, row: OutboxRow) -> bool:
@@ -74,14 +83,14 @@ class KafkaPublisher:
             self._producer = await start_producer(self._config, client_id=f"passerelle-relay-{self._member}")
         return self._producer
 
-    async def close(self) -> None:
-        """See :class:`passerelle.node.ports.Publisher`."""
+    async def _abandon(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            try:
-                await asyncio.wait_for(producer.stop(), 5)
-            except (KafkaError, OSError, TimeoutError) as error:
-                _LOG.warning("the producer did not stop cleanly", kind=type(error).__name__)
+            await abandon(producer)
+
+    async def close(self) -> None:
+        """See :class:`passerelle.node.ports.Publisher`. Every publication waits for its acks: nothing is on its way."""
+        await self._abandon()
 
 
 def topics_of(member: str) -> tuple[str, ...]:
@@ -90,11 +99,12 @@ def topics_of(member: str) -> tuple[str, ...]:
 
 
 class KafkaSource:
-    """See :class:`passerelle.node.ports.Source`."""
+    """See :class:`passerelle.node.ports.Source`. ``name`` is that of the watchdog over its reader."""
 
-    def __init__(self, config: KafkaConfig, member: str) -> None:
+    def __init__(self, config: KafkaConfig, member: str, name: str = "intake") -> None:
         self._config = config
         self._member = member
+        self._watch = ReaderWatch(name, config)
 
     async def batches(self, offsets: Mapping[str, int | None]) -> AsyncGenerator[Arrived, None]:
         """See :class:`passerelle.node.ports.Source`."""
@@ -105,6 +115,7 @@ class KafkaSource:
             fetch_max_bytes=FETCH_BYTES,
             fetch_max_wait_ms=100,
         )
+        self._watch.rest()
         waiting = dict(offsets)
         loop = asyncio.get_running_loop()
         next_look = 0.0
@@ -118,6 +129,8 @@ class KafkaSource:
                     continue
                 async for arrived in self._poll(consumer):
                     yield arrived
+                if self._watch.due():
+                    await self._look(consumer)
         except (KafkaError, OSError, TimeoutError) as error:
             raise unreachable(self._config, error) from None
         finally:
@@ -140,6 +153,14 @@ class KafkaSource:
             if first := [partition for partition, offset in places.items() if offset is None]:
                 await consumer.seek_to_beginning(*first)
         return {topic: offset for topic, offset in waiting.items() if topic not in present}
+
+    async def _look(self, consumer: AIOKafkaConsumer) -> None:
+        """Hold what was given out against the ends. Raises Unavailable ``reader-stalled``."""
+        async with asyncio.timeout(LOOK_TIMEOUT_S):
+            places = {partition: await consumer.position(partition) for partition in consumer.assignment()}
+        still = await self._watch.still(consumer, places)
+        if still:
+            raise self._watch.stalled(still)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> AsyncIterator[Arrived]:
         try:

@@ -41,6 +41,7 @@ class MemoryStore:
 
     def __init__(self, read_max: int = 4000) -> None:
         self.read_max = read_max
+        self.members_max = 500
         self.rows: list[FeedRow] = []
         self.inbox: list[tuple[int, InboxRow]] = []
         self.member_rows: dict[str, int] = {}
@@ -75,7 +76,7 @@ class MemoryStore:
 
     async def members(self, start: int, size: int) -> Sequence[MemberRow]:
         found = [MemberRow(name, at, b"{}") for name, at in self.member_rows.items() if start <= at < size]
-        return sorted(found, key=lambda row: row.changed)
+        return sorted(found, key=lambda row: row.changed)[: self.members_max]
 
     async def member_ids(self) -> Sequence[str]:
         return sorted(self.member_rows)

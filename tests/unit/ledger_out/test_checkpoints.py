@@ -10,7 +10,7 @@ from tests.unit.ledger_out.fakes import NETWORK, SIGNER, MemoryCheckpoints, Memo
 from passerelle.core.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from passerelle.core.errors import Fatal, Unavailable
 from passerelle.core.note import NoteSigner
-from passerelle.ledger.checkpoints import CheckpointBoard, Checkpointer, load_board, verify_start
+from passerelle.ledger.checkpoints import IDLE_S, CheckpointBoard, Checkpointer, load_board, verify_start
 from passerelle.ledger.outgoing_ports import StoredCheckpoint
 
 
@@ -64,6 +64,33 @@ async def test_at_most_one_a_second_and_none_while_idle() -> None:
     bench.clock.seconds += 60
     await bench.step(4)
     assert [item.size for item in bench.published] == [1, 4]
+
+
+async def test_the_latest_is_told_again_while_idle_and_nothing_new_is_signed() -> None:
+    bench = Bench()
+    told: list[StoredCheckpoint] = []
+
+    async def publish(checkpoint: StoredCheckpoint) -> None:
+        if bench.broken:
+            raise Unavailable("produce-failed", "as asked")
+        told.append(checkpoint)
+
+    bench.clock.seconds += IDLE_S
+    await bench.checkpointer.step(0, publish)
+    assert told == [], "an empty log has nothing to tell"
+    await bench.checkpointer.step(3, publish)
+    bench.clock.seconds += IDLE_S - 1
+    await bench.checkpointer.step(3, publish)
+    assert len(told) == 1
+    bench.clock.seconds += 1
+    bench.broken = True
+    with pytest.raises(Unavailable):
+        await bench.checkpointer.step(3, publish)
+    bench.broken = False
+    await bench.checkpointer.step(3, publish)
+    await bench.checkpointer.step(3, publish)
+    assert [item.note for item in told] == [told[0].note] * 2
+    assert len(bench.store.stored) == 1
 
 
 async def test_what_was_stored_and_not_told_is_told_again_and_never_signed_anew() -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from passerelle.node.postgres.agreements import AgreementQueries
+from passerelle.node.postgres.articulation import ArticulationQueries
+from passerelle.node.postgres.case_work import CaseWork
 from passerelle.node.postgres.cases import Cases
 from passerelle.node.postgres.drafts import Drafts
+from passerelle.node.postgres.export import Exports
+from passerelle.node.postgres.imports import Imports
 from passerelle.node.postgres.inbox import Inbox
 from passerelle.node.postgres.outbox import Outbox
 from passerelle.node.postgres.restore import Restore
@@ -14,5 +19,18 @@ from passerelle.node.postgres.witness import WitnessQueries
 __all__ = ["MIGRATIONS", "PostgresStore", "open_pool", "session"]
 
 
-class PostgresStore(Drafts, Outbox, Inbox, Cases, StatusQueries, WitnessQueries, Restore):
+class PostgresStore(
+    Drafts,
+    Imports,
+    Outbox,
+    Inbox,
+    Cases,
+    CaseWork,
+    StatusQueries,
+    WitnessQueries,
+    Restore,
+    AgreementQueries,
+    ArticulationQueries,
+    Exports,
+):
     """Everything that a node keeps, in its own database."""

@@ -8,16 +8,18 @@ from typing import Any, Final
 
 import orjson
 
+from passerelle.core.errors import Unavailable
 from passerelle.core.signature import Signer
 from passerelle.core.streams import StreamHead
 from passerelle.node.outbox import Draft, Released, release
 from passerelle.node.people import Learner
 from passerelle.node.plan import Found, Known, Wanted
-from passerelle.node.ports import Writes
+from passerelle.node.ports import Before, ImportRun, Writes
 from passerelle.node.postgres.session import WORK, Connection, Part, session
 from passerelle.node.records import Mark, Record
 
 RELEASE_MAX: Final = 4096
+OUTBOX_MAX: Final = 1_000_000
 MAX_OWN: Final = 5000
 MAX_UNCLAIMED: Final = 20_000
 """Events without a record that one chunk of an import looks through."""
@@ -33,7 +35,22 @@ WHERE NOT EXISTS (SELECT 1 FROM node.draft e WHERE e.thing = d.thing AND e.id < 
         SELECT 1 FROM node.outbox o
         WHERE o.thing = n.key AND o.family = d.family AND o.outcome IS DISTINCT FROM 'refused')
       AND NOT EXISTS (SELECT 1 FROM node.member m WHERE n.key = 'member:' || m.member))
+  AND (d.held_until IS NULL OR d.held_until <= $2)
 ORDER BY d.id LIMIT $1
+"""
+_WAITING: Final = """
+SELECT (SELECT count(*) FROM (SELECT FROM node.draft LIMIT $1) AS d)
+    + (SELECT count(*) FROM (SELECT FROM node.outbox WHERE outcome IS NULL LIMIT $1) AS o)
+"""
+_ALIKE: Final = """
+SELECT * FROM node.record WHERE likeness = ANY($1) AND current IS NOT NULL AND current ->> 'status' <> 'revoked'
+"""
+_EVENTS: Final = """
+SELECT thing, type, body, marks, family, sequence, 0 AS id FROM node.outbox
+WHERE thing = ANY($1) AND outcome IS DISTINCT FROM 'refused'
+UNION ALL
+SELECT thing, type, body, marks::text, family, 9223372036854775807, id FROM node.draft WHERE thing = ANY($1)
+ORDER BY family, sequence, id
 """
 _UNCLAIMED: Final = "SELECT * FROM node.unclaimed WHERE about = ANY($1) ORDER BY family, sequence LIMIT $2"
 _KNOWN_THINGS: Final = """
@@ -74,17 +91,27 @@ def _json(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
 
 
-async def insert_drafts(connection: Connection, drafts: Sequence[Draft], now_ms: int) -> None:
-    """Store drafts in order and wake the release."""
+async def require_room(connection: Connection, most: int) -> None:
+    """Raise Unavailable ``outbox-full`` where ``most`` events wait already: drafts, or numbered and unanswered."""
+    if await connection.fetchval(_WAITING, most) >= most:
+        what = f"{most} events wait for the ledger's answer: nothing of this was stored"
+        raise Unavailable("outbox-full", what, where="outbox_max")
+
+
+async def insert_drafts(
+    connection: Connection, drafts: Sequence[Draft], now_ms: int, run: ImportRun | None = None
+) -> None:
+    """Store drafts in order, as those of an import where it is given, and wake the release."""
     if not drafts:
         return
+    whose, held_until = (run.id, run.held_until) if run is not None else (None, None)
     await connection.executemany(
-        "INSERT INTO node.draft (family, type, subject, thing, visibility, body, needs, marks, created_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO node.draft (family, type, subject, thing, visibility, body, needs, marks, created_at, run,"
+        " held_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         [
             (
                 draft.family, draft.type, draft.subject, draft.thing, draft.visibility, draft.body, list(draft.needs),
-                [{"record": record, "mark": mark} for record, mark in draft.marks], now_ms,
+                [{"record": record, "mark": mark} for record, mark in draft.marks], now_ms, whose, held_until,
             )
             for draft in drafts
         ],
@@ -105,19 +132,20 @@ async def upsert_learners(connection: Connection, learners: Sequence[Learner]) -
 async def upsert_records(connection: Connection, records: Iterable[Record], *, settled: bool = False) -> None:
     """Store records, new or changed; what the ledger accepted of them only where it is ``settled``."""
     await connection.executemany(
-        "INSERT INTO node.record (key, kind, thing, current, accepted, learner, person)"
-        " VALUES ($1, $2, $3, $4::text::jsonb, $5::text::jsonb, $6, $7) ON CONFLICT (key) DO UPDATE SET"
+        "INSERT INTO node.record (key, kind, thing, current, accepted, learner, person, likeness)"
+        " VALUES ($1, $2, $3, $4::text::jsonb, $5::text::jsonb, $6, $7, $9) ON CONFLICT (key) DO UPDATE SET"
         " thing = excluded.thing, current = excluded.current,"
         # A course result is settled at once; anything else when the ledger answers.
         " accepted = CASE WHEN $8 OR record.kind = 'result' THEN excluded.accepted ELSE record.accepted END,"
         " learner = coalesce(excluded.learner, record.learner),"
-        " person = coalesce(excluded.person, record.person)",
+        " person = coalesce(excluded.person, record.person),"
+        " likeness = coalesce(excluded.likeness, record.likeness)",
         [
             (
                 record.key, record.kind, record.thing,
                 _json(record.current and record.current.as_dict()),
                 _json(record.accepted and record.accepted.as_dict()),
-                record.learner, record.person, settled,
+                record.learner, record.person, settled, record.likeness,
             )
             for record in records
         ],
@@ -127,8 +155,9 @@ async def upsert_records(connection: Connection, records: Iterable[Record], *, s
 class PostgresChunk:
     """One transaction of an import."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, outbox_max: int) -> None:
         self._connection = connection
+        self._outbox_max = outbox_max
 
     async def load(self, wanted: Wanted) -> Known:
         """See :class:`passerelle.node.ports.ImportChunk`."""
@@ -148,7 +177,34 @@ class PostgresChunk:
                 "SELECT thing FROM node.record WHERE kind = 'achievements' LIMIT $1", MAX_OWN
             )
             known.own = {row["thing"].partition(":")[2] for row in own}
+        if wanted.alike:
+            rows = await self._connection.fetch(_ALIKE, list(wanted.alike))
+            for row in rows:
+                known.alike.setdefault(row["likeness"], []).append(as_record(row))
         return known
+
+    async def before(self, records: Sequence[Record]) -> Before:
+        """See :class:`passerelle.node.ports.ImportChunk`."""
+        found = Before()
+        things: dict[str, list[str]] = {}
+        for record in records:
+            things.setdefault(record.thing, []).append(record.key)
+        for row in await self._connection.fetch(_EVENTS, list(things)):
+            marked = {item["record"] for item in orjson.loads(row["marks"])}
+            for key in things[row["thing"]]:
+                # What came back from the ledger names no record: it is the thing's.
+                if not marked or key in marked:
+                    found.bodies.setdefault(key, []).append((row["type"], row["body"]))
+        for row in await self._connection.fetch(
+            "SELECT record, details FROM node.result WHERE record = ANY($1)", [record.key for record in records]
+        ):
+            found.results[row["record"]] = row["details"]
+        learners = {record.learner for record in records if record.learner is not None}
+        for row in await self._connection.fetch(
+            "SELECT * FROM node.learner WHERE id = ANY($1) AND wrapped_key IS NOT NULL", list(learners)
+        ):
+            found.learners[str(row["id"])] = as_learner(row)
+        return found
 
     async def learners(self, number_keys: Sequence[str]) -> dict[str, Learner]:
         """See :class:`passerelle.node.ports.ImportChunk`."""
@@ -158,8 +214,13 @@ class PostgresChunk:
         return {row["number_key"]: as_learner(row) for row in rows}
 
     async def write(self, writes: Writes, now_ms: int) -> None:
-        """See :class:`passerelle.node.ports.ImportChunk`."""
+        """See :class:`passerelle.node.ports.ImportChunk`. Raises Unavailable ``outbox-full``."""
+        if writes.drafts:
+            await require_room(self._connection, self._outbox_max)
         await upsert_learners(self._connection, writes.learners)
+        for old, new in writes.moved:
+            await self._connection.execute("UPDATE node.record SET key = $2 WHERE key = $1", old, new)
+            await self._connection.execute("UPDATE node.result SET record = $2 WHERE record = $1", old, new)
         await upsert_records(self._connection, writes.records)
         if writes.claimed:
             await self._connection.execute(
@@ -173,22 +234,27 @@ class PostgresChunk:
             " ON CONFLICT (record) DO UPDATE SET learner = excluded.learner, details = excluded.details",
             [(one.record, one.learner, one.details) for one in writes.results],
         )
-        await insert_drafts(self._connection, writes.drafts, now_ms)
+        await insert_drafts(self._connection, writes.drafts, now_ms, writes.run)
 
 
 class Drafts(Part):
     """See :class:`passerelle.node.ports.DraftStore`."""
 
+    outbox_max = OUTBOX_MAX
+    """Most events that wait: beyond, nothing new is drafted."""
+
     @asynccontextmanager
-    async def import_chunk(self) -> AsyncIterator[PostgresChunk]:
+    async def import_chunk(self, *, lock: bool = True) -> AsyncIterator[PostgresChunk]:
         """See :class:`passerelle.node.ports.DraftStore`."""
         async with session(self._pool, transaction=True) as connection:
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", IMPORT_LOCK)
-            yield PostgresChunk(connection)
+            if lock:
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", IMPORT_LOCK)
+            yield PostgresChunk(connection, self.outbox_max)
 
     async def add_drafts(self, drafts: Sequence[Draft], now_ms: int) -> None:
-        """See :class:`passerelle.node.ports.DraftStore`."""
+        """See :class:`passerelle.node.ports.DraftStore`. Raises Unavailable ``outbox-full``."""
         async with session(self._pool, transaction=True) as connection:
+            await require_room(connection, self.outbox_max)
             await insert_drafts(connection, drafts, now_ms)
 
     async def release_ready(self, signer: Signer, *, network: str, member: str, now_ms: int) -> int:
@@ -197,7 +263,7 @@ class Drafts(Part):
             streams = await connection.fetch(
                 "SELECT family, sequence, digest FROM node.stream ORDER BY family FOR UPDATE"
             )
-            rows = await connection.fetch(_READY, RELEASE_MAX)
+            rows = await connection.fetch(_READY, RELEASE_MAX, now_ms)
             if not rows:
                 return 0
             heads = {row["family"]: StreamHead(row["sequence"], row["digest"]) for row in streams}

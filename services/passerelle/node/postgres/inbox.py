@@ -192,8 +192,8 @@ async def settle_records(connection: Connection, rows: Sequence[Mapping[str, Any
 async def _take_notice(connection: Connection, record: InboxRecord, now_ms: int) -> None:
     value = record.value
     await connection.execute(
-        "INSERT INTO node.notice (number, about, event, index, member, affects, received_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (number) DO NOTHING",
+        "INSERT INTO node.notice (number, about, event, index, member, affects, received_at, change)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (number) DO NOTHING",
         record.number,
         value["about"],
         value["event"],
@@ -201,6 +201,7 @@ async def _take_notice(connection: Connection, record: InboxRecord, now_ms: int)
         value["member"],
         list(value["affects"]),
         now_ms,
+        value.get("change"),
     )
 
 

@@ -10,7 +10,8 @@ import asyncpg
 
 from passerelle.core.errors import Retryable, Unavailable
 from passerelle.runtime.config import DatabaseConfig
-from passerelle.runtime.postgres import connect, migrate
+from passerelle.runtime.postgres import borrowed, connect, migrate
+from passerelle.runtime.postgres import transaction as bounded_transaction
 
 MIGRATIONS: Final = "passerelle.node.migrations"
 WORK: Final = "passerelle_node_work"
@@ -22,7 +23,7 @@ _AWAY: Final = (
     asyncpg.InterfaceError,
     # A server that ends a session while the client is about to speak leaves the client in this state.
     asyncpg.InternalClientError,
-    # The server stops, starts, or has no connection, memory or disk to spare.
+    # The server stops, starts, or has no connection or memory to spare.
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )
@@ -47,14 +48,17 @@ async def open_pool(config: DatabaseConfig, *, name: str, retry_for: float = 0.0
 async def session(pool: asyncpg.Pool, *, transaction: bool = False) -> AsyncIterator[Connection]:
     """A connection, in a transaction where asked. Raises Unavailable or Retryable instead of the driver's errors."""
     try:
-        async with pool.acquire() as connection:
+        async with borrowed(pool) as connection:
             if not transaction:
                 yield connection
                 return
-            async with connection.transaction():
+            async with bounded_transaction(connection):
                 yield connection
     except _AGAIN as error:
         raise Retryable("database-conflict", f"the transaction was ended: {type(error).__name__}") from None
+    except asyncpg.DiskFullError:
+        what = "PostgreSQL has no room: nothing of this was stored"
+        raise Unavailable("disk-full", what, where="the node's database") from None
     except _AWAY as error:
         raise Unavailable("database-unavailable", f"PostgreSQL does not answer: {type(error).__name__}") from None
 
