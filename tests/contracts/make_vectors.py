@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.contracts import witness_vectors
+from tests.contracts import answer_vectors, witness_vectors
 
 from passerelle.core import registry as reg
 from passerelle.core.batch import SignedStatement, batch_message, batch_root, from_kafka, sign_batches
@@ -417,6 +417,7 @@ def build() -> dict[str, str]:
         "registry.json": registry_vectors(),
         "receipt.json": receipt_vectors(),
         "witness.json": witness_vectors.build(),
+        "answer.json": answer_vectors.build(),
     }
     return {name: json.dumps(value, ensure_ascii=False, indent=1) + "\n" for name, value in made.items()}
 

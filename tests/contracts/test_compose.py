@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from passerelle.gateway.config import GatewayConfig
 from passerelle.insight.config import InsightConfig
 from passerelle.ledger.config import LedgerConfig
 from passerelle.portal.config import PortalConfig
@@ -19,6 +20,7 @@ CONFIGS: dict[str, type[ServiceConfig]] = {
     "query": QueryConfig,
     "portal": PortalConfig,
     "insight": InsightConfig,
+    "gateway": GatewayConfig,
 }
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 
@@ -33,7 +35,7 @@ def test_each_configuration_is_read_by_its_service(name: str) -> None:
 def test_every_service_is_there_and_has_a_health_check() -> None:
     services = COMPOSE["services"]
     running = {name for name, service in services.items() if "profiles" not in service}
-    assert running == {"kafka", "postgres", "ledger", "query", "portal", "insight", "operator", "node"}
+    assert running == {"kafka", "postgres", "ledger", "query", "portal", "insight", "gateway", "operator", "node"}
     assert all("healthcheck" in services[name] for name in running)
 
 

@@ -24,6 +24,7 @@ from passerelle.cli.main import AREAS
 from passerelle.core import errors
 from passerelle.core.errors import CODES, PasserelleError
 from passerelle.events.topics import FOR_EVER, INBOX_TEMPLATE, TOPICS
+from passerelle.gateway.config import GatewayConfig
 from passerelle.insight.config import InsightConfig
 from passerelle.ledger.config import LedgerConfig
 from passerelle.node.config import NodeConfig, WitnessConfig
@@ -37,7 +38,7 @@ ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) 
 DAY_MS = 24 * 60 * 60 * 1000
 CONFIGS = (
     ServiceConfig, KafkaConfig, DatabaseConfig, ServerConfig, TelemetryConfig, LedgerConfig, NodeConfig, WitnessConfig,
-    QueryConfig, PortalConfig, FeedLimits, InsightConfig,
+    QueryConfig, GatewayConfig, PortalConfig, FeedLimits, InsightConfig,
 )  # fmt: skip
 
 _LINK = re.compile(r"!?\[[^\]\n]*\]\(([^)\s]+)(?: \"[^\"]*\")?\)")

@@ -16,6 +16,7 @@ from passerelle.core.batch import MAX_BATCH, MAX_HEADERS
 from passerelle.core.entry import MAX_ENTRY
 from passerelle.core.errors import CODES
 from passerelle.core.evidence import MAX_EVIDENCE
+from passerelle.core.jws import MAX_SIZE as MAX_SIGNED
 from passerelle.core.receipt import MAX_RECEIPT
 from passerelle.core.registry import MAX_KEYS, from_snapshot
 from passerelle.core.statement import MAX_BODY, MAX_NETWORK, MAX_STATEMENT
@@ -40,7 +41,7 @@ def test_verifier_shares_no_code() -> None:
     tree = ast.parse(Path(mini_verifier.__file__).read_text("utf-8"))
     roots = {alias.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
     roots |= {(n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert roots <= {"__future__", "base64", "hashlib", "string", "dataclasses", "typing", "cryptography"}
+    assert roots <= {"__future__", "base64", "hashlib", "json", "string", "dataclasses", "typing", "cryptography"}
 
 
 def test_statements() -> None:
@@ -160,6 +161,18 @@ def test_cosignatures_and_evidence() -> None:
             mini_verifier.judge(item["file"], network, log_key)
 
 
+def test_signed_answers() -> None:
+    vectors = load("answer.json")
+    keys = bytes.fromhex(vectors["log_public_key"]), bytes.fromhex(vectors["issuer_public_key"])
+    for item in vectors["canonical"]:
+        assert mini_verifier.canonical(item["value"]) == item["text"]
+    for item in vectors["valid"]:
+        assert mini_verifier.check_answer(item["jws"], vectors["network"], *keys, vectors["now"]) == item["size"]
+    for item in vectors["invalid"]:
+        with pytest.raises(Bad):
+            mini_verifier.check_answer(item["jws"], vectors["network"], *keys, vectors["now"])
+
+
 def test_specification_states_the_bounds_of_the_code() -> None:
     bounds = FORMATS.read_text("utf-8").partition("## Bounds")[2]
     stated = dict(re.findall(r"^\| ([a-z][^|]*) \| ([0-9,]+)", bounds, re.MULTILINE))
@@ -175,6 +188,7 @@ def test_specification_states_the_bounds_of_the_code() -> None:
         "waiting events of a stream": 4096,
         "receipt file": MAX_RECEIPT,
         "evidence file": MAX_EVIDENCE,
+        "signed answer": MAX_SIGNED,
         "cosignatures of a checkpoint": KEPT_COSIGNATURES,
         "number": 2,
     }

@@ -14,12 +14,16 @@ import typer
 from google.protobuf.message import Message
 
 from passerelle.core.errors import FormatError
+from passerelle.runtime import protojson
 
 if TYPE_CHECKING:
-    import grpc
     from rich.console import Console
 
+    from passerelle.client import Client, MemberIdentity, Unary
+
 T = TypeVar("T")
+Q = TypeVar("Q", bound=Message)
+R = TypeVar("R", bound=Message)
 QUERY_DEFAULT: Final = "127.0.0.1:8443"
 
 QueryOption = Annotated[
@@ -36,7 +40,13 @@ KnownAtOption = Annotated[
 MinPositionOption = Annotated[
     int, typer.Option("--min-position", min=0, help="Wait until the service holds this many log entries.")
 ]
+SignOption = Annotated[
+    Path | None, typer.Option("--sign", help="Write the answer signed by the service to a file, *.answer.jws.")
+]
 
+# The form that --json prints is the form of signed answers and of the gateway.
+as_json = protojson.as_json
+word = protojson.word
 _SIZE: Final = re.compile(r"[0-9]{1,16}")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -71,20 +81,53 @@ def known_at(text: str | None) -> dict[str, int]:
     return {"instant_ms": (moment - _EPOCH) // dt.timedelta(milliseconds=1)}
 
 
-def ask(address: str, call: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-    """Open a channel, make the call, and translate a failure into the error that the service meant."""
-    import grpc
-
-    from passerelle.runtime.rpc import from_rpc_error, open_channel
+def ask(address: str, call: Callable[[Client], Awaitable[T]], identity: MemberIdentity | None = None) -> T:
+    """Open a client and make the calls; failures are the errors that the service meant."""
+    from passerelle.client import Client
 
     async def made() -> T:
-        async with open_channel(address) as channel:
-            try:
-                return await call(channel)
-            except grpc.aio.AioRpcError as error:
-                raise from_rpc_error(error) from None
+        async with Client(address, identity=identity) as client:
+            return await call(client)
 
     return asyncio.run(made())
+
+
+def ask_one(address: str, method: Unary[Q, R], request: Q, timeout: float, identity: MemberIdentity | None = None) -> R:
+    """One call of a method with one answer."""
+    return ask(address, lambda client: client.call(method, request, timeout_s=timeout), identity)
+
+
+def ask_pages(
+    address: str,
+    method: Unary[Q, R],
+    request: Q,
+    field: str,
+    limit: int,
+    timeout: float,
+    identity: MemberIdentity | None = None,
+) -> tuple[R, list[Any]]:
+    """The first answer, and the items of ``field`` of all pages up to ``limit``."""
+
+    async def call(client: Client) -> tuple[R, list[Any]]:
+        async def page(token: str) -> R:
+            asked: Any = request
+            asked.page_token = token
+            return await client.call(method, request, timeout_s=timeout)
+
+        return await every_page(page, field, limit)
+
+    return ask(address, call, identity)
+
+
+def keep_signed(target: Path | None, response: Any) -> None:
+    """Write the signed form of an answer to a file. Raises FormatError ``too-many-items`` where it is a part only."""
+    if target is None:
+        return
+    if getattr(response, "next_page_token", ""):
+        raise FormatError(
+            "too-many-items", "A signed answer is one page, and this one has more.", where="--sign", fix="Ask for less."
+        )
+    target.write_text(response.jws + "\n", encoding="ascii")
 
 
 async def every_page(ask_page: Callable[[str], Awaitable[Any]], field: str, limit: int) -> tuple[Any, list[Any]]:
@@ -95,45 +138,6 @@ async def every_page(ask_page: Callable[[str], Awaitable[Any]], field: str, limi
         response = await ask_page(response.next_page_token)
         items += getattr(response, field)
     return first, items[:limit]
-
-
-def as_json(message: Message) -> dict[str, Any]:
-    """A message for scripts: the field names of the contract, enums as lower-case words, bytes in hexadecimal.
-
-    Every field stands there, but for messages and members of a ``oneof`` that are not set.
-    """
-    shown: dict[str, Any] = {}
-    for field in message.DESCRIPTOR.fields:
-        if field.has_presence and not message.HasField(field.name):
-            continue
-        shown[field.name] = _field(field, getattr(message, field.name))
-    return shown
-
-
-def _field(field: Any, value: Any) -> Any:
-    entry = field.message_type
-    if entry is not None and entry.GetOptions().map_entry:
-        return {name: _value(entry.fields_by_name["value"], value[name]) for name in sorted(value)}
-    if field.is_repeated:
-        return [_value(field, item) for item in value]
-    return _value(field, value)
-
-
-def _value(field: Any, value: Any) -> Any:
-    if isinstance(value, Message):
-        return as_json(value)
-    if field.enum_type is not None:
-        return word(field.enum_type, value)
-    return value.hex() if isinstance(value, bytes) else value
-
-
-def word(kind: Any, number: int) -> str:
-    """``no-credit`` for ``VERDICT_NO_CREDIT`` of the enum ``Verdict``."""
-    found = kind.values_by_number.get(number)
-    if found is None:
-        return str(number)
-    prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", kind.name).upper() + "_"
-    return str(found.name.removeprefix(prefix).lower().replace("_", "-"))
 
 
 def name_of(names: Any, lang: str, default: str) -> str:
@@ -176,21 +180,13 @@ class Identity:
         self._settings = NodeConfig.load(config)
         self.address = address or self._settings.query
 
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Call metadata with a fresh token."""
-        from passerelle.runtime.clock import SystemClock
-        from passerelle.runtime.identity import make_token
-        from passerelle.runtime.keys import read_seed
-        from passerelle.runtime.rpc import metadata
+    @property
+    def member(self) -> MemberIdentity:
+        """Who the client calls as."""
+        from passerelle.client import MemberIdentity
 
         settings = self._settings
-        token = make_token(
-            read_seed(settings.key_file),
-            member=settings.member,
-            network=settings.network,
-            now_s=SystemClock().now_ms() // 1000,
-        )
-        return metadata(token)
+        return MemberIdentity.from_file(settings.key_file, member=settings.member, network=settings.network)
 
 
 async def until(stream: AsyncIterator[T], count: int) -> AsyncIterator[T]:

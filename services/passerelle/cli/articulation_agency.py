@@ -33,33 +33,23 @@ LimitOption = Annotated[int, typer.Option("--limit", min=1, max=MAX_SHOWN, help=
 
 def call(query: str, method: str, request: Any, timeout: float) -> Any:
     """One call of ArticulationService."""
-
-    async def made(channel: Any) -> Any:
-        from passerelle.api.equivalency.v1 import articulation_pb2_grpc as stubs
-
-        stub: Any = stubs.ArticulationServiceStub(channel)
-        return await getattr(stub, method)(request, timeout=timeout)
-
-    return answering.ask(query, made)
+    return answering.ask_one(query, _method(method), request, timeout)
 
 
 def pages(
     query: str, method: str, request: Any, asked: dict[str, Any], field: str, limit: int, timeout: float
 ) -> tuple[Any, list[Any]]:
     """Every page of a list, up to a number of results."""
+    question = request(**asked, page_size=PAGE)
+    return answering.ask_pages(query, _method(method), question, field, limit, timeout)
 
-    async def made(channel: Any) -> Any:
-        from passerelle.api.equivalency.v1 import articulation_pb2_grpc as stubs
 
-        stub: Any = stubs.ArticulationServiceStub(channel)
+def _method(name: str) -> Any:
+    from passerelle.client import Articulation
 
-        async def page(token: str) -> Any:
-            return await getattr(stub, method)(request(**asked, page_size=PAGE, page_token=token), timeout=timeout)
-
-        return await answering.every_page(page, field, limit)
-
-    first, found = answering.ask(query, made)
-    return first, found
+    return next(
+        one for one in vars(Articulation).values() if getattr(one, "name", None) == name and hasattr(one, "path")
+    )
 
 
 def _list(method: str, field: str, asked: dict[str, Any], common: tuple[Any, ...]) -> None:

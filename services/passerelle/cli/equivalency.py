@@ -14,6 +14,7 @@ from passerelle.cli.answering import (
     LangOption,
     MinPositionOption,
     QueryOption,
+    SignOption,
     TimeoutOption,
 )
 from passerelle.cli.common import JsonOption, print_json
@@ -46,11 +47,12 @@ def find(
     query: QueryOption = QUERY_DEFAULT,
     lang: LangOption = None,
     timeout: TimeoutOption = 10.0,
+    sign: SignOption = None,
     json: JsonOption = False,
 ) -> None:
     """What a sending achievement counts for, at one receiver or everywhere."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
-    from passerelle.api.equivalency.v1 import equivalency_pb2_grpc as stubs
+    from passerelle.client import Equivalency
 
     asked: dict[str, Any] = {
         "achievement": achievement,
@@ -60,7 +62,8 @@ def find(
         "min_position": min_position,
         "known_at": answering.known_at(known_at) or None,
     }
-    _look_up(query, "Find", stubs, pb.FindRequest, asked, limit, timeout, answering.language(lang), json)
+    request = pb.FindRequest(**asked, signed=sign is not None)
+    _look_up(query, Equivalency.FIND, request, limit, timeout, answering.language(lang), json, sign)
 
 
 @app.command()
@@ -74,11 +77,12 @@ def reverse(
     query: QueryOption = QUERY_DEFAULT,
     lang: LangOption = None,
     timeout: TimeoutOption = 10.0,
+    sign: SignOption = None,
     json: JsonOption = False,
 ) -> None:
     """What counts for a receiver's course or programme."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
-    from passerelle.api.equivalency.v1 import equivalency_pb2_grpc as stubs
+    from passerelle.client import Equivalency
 
     asked: dict[str, Any] = {
         "achievement": achievement,
@@ -87,34 +91,22 @@ def reverse(
         "min_position": min_position,
         "known_at": answering.known_at(known_at) or None,
     }
-    _look_up(query, "Reverse", stubs, pb.ReverseRequest, asked, limit, timeout, answering.language(lang), json)
+    request = pb.ReverseRequest(**asked, signed=sign is not None)
+    _look_up(query, Equivalency.REVERSE, request, limit, timeout, answering.language(lang), json, sign)
 
 
 def _look_up(
-    query: str,
-    method: str,
-    stubs: Any,
-    request: Any,
-    asked: dict[str, Any],
-    limit: int,
-    timeout: float,
-    lang: str,
-    json: bool,
+    query: str, method: Any, request: Any, limit: int, timeout: float, lang: str, json: bool, sign: Path | None
 ) -> None:
-    async def call(channel: Any) -> Any:
-        stub = stubs.EquivalencyServiceStub(channel)
-
-        async def page(token: str) -> Any:
-            return await getattr(stub, method)(request(**asked, page_token=token), timeout=timeout)
-
-        return await answering.every_page(page, "answers", limit)
-
-    first, answers = answering.ask(query, call)
+    if sign is not None:
+        request.page_size = min(limit, 1_000)
+    first, answers = answering.ask_pages(query, method, request, "answers", limit, timeout)
+    answering.keep_signed(sign, first)
     if json:
         shown = [answering.as_json(answer) for answer in answers]
         print_json({**answering.as_json(first), "answers": shown, "next_page_token": ""})
         return
-    show_answers(first, answers, lang, by_sending=method == "Reverse")
+    show_answers(first, answers, lang, by_sending=method.name == "Reverse")
 
 
 @app.command()
@@ -130,12 +122,13 @@ def evaluate(
     query: QueryOption = QUERY_DEFAULT,
     lang: LangOption = None,
     timeout: TimeoutOption = 30.0,
+    sign: SignOption = None,
     json: JsonOption = False,
 ) -> None:
     """A whole transcript, line by line, against the rules of one receiver or of all. It is not stored."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
-    from passerelle.api.equivalency.v1 import equivalency_pb2_grpc as stubs
     from passerelle.cli.transcript_file import read_transcript
+    from passerelle.client import Equivalency
 
     request = pb.EvaluateRequest(
         lines=[pb.TranscriptLine(**line) for line in read_transcript(file)],
@@ -146,13 +139,14 @@ def evaluate(
         towards=towards,
         caps=caps,
         explain=explain,
+        signed=sign is not None,
     )
 
-    async def call(channel: Any) -> list[Any]:
-        stub: Any = stubs.EquivalencyServiceStub(channel)
-        return [response async for response in stub.Evaluate(request, timeout=timeout)]
+    async def call(client: Any) -> list[Any]:
+        return [response async for response in client.stream(Equivalency.EVALUATE, request, timeout_s=timeout)]
 
     *lines, last = answering.ask(query, call)
+    answering.keep_signed(sign, last)
     if json:
         total = answering.as_json(last)
         shown = [answering.as_json(line) for line in lines]
@@ -181,7 +175,7 @@ def search(
 ) -> None:
     """Achievements by words, code and facets."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
-    from passerelle.api.equivalency.v1 import equivalency_pb2_grpc as stubs
+    from passerelle.client import Equivalency
 
     asked: dict[str, Any] = {
         "words": " ".join(words or ()),
@@ -194,16 +188,8 @@ def search(
         "known_at": answering.known_at(known_at) or None,
     }
 
-    async def call(channel: Any) -> Any:
-        stub: Any = stubs.EquivalencyServiceStub(channel)
-
-        async def page(token: str) -> Any:
-            request = pb.SearchRequest(**asked, page_size=min(limit, 1_000), page_token=token)
-            return await stub.Search(request, timeout=timeout)
-
-        return await answering.every_page(page, "achievements", limit)
-
-    first, found = answering.ask(query, call)
+    request = pb.SearchRequest(**asked, page_size=min(limit, 1_000))
+    first, found = answering.ask_pages(query, Equivalency.SEARCH, request, "achievements", limit, timeout)
     if json:
         shown = [answering.as_json(one) for one in found]
         print_json({**answering.as_json(first), "achievements": shown, "next_page_token": ""})
@@ -223,19 +209,14 @@ def show(
 ) -> None:
     """One achievement: what was published about it, and who endorses it."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
-    from passerelle.api.equivalency.v1 import equivalency_pb2_grpc as stubs
+    from passerelle.client import Equivalency
 
     request = pb.GetAchievementRequest(
         achievement=achievement,
         min_position=min_position,
         known_at=answering.known_at(known_at) or None,
     )
-
-    async def call(channel: Any) -> Any:
-        stub: Any = stubs.EquivalencyServiceStub(channel)
-        return await stub.GetAchievement(request, timeout=timeout)
-
-    response = answering.ask(query, call)
+    response = answering.ask_one(query, Equivalency.GET_ACHIEVEMENT, request, timeout)
     if json:
         print_json(answering.as_json(response))
         return

@@ -44,7 +44,7 @@ def between(
 ) -> None:
     """Rules in force between two members or two provinces."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
-    from passerelle.api.equivalency.v1 import equivalency_pb2_grpc as stubs
+    from passerelle.client import Equivalency
 
     asked: dict[str, Any] = {
         **_side("sender", sender),
@@ -56,16 +56,8 @@ def between(
         "known_at": answering.known_at(known_at) or None,
     }
 
-    async def call(channel: Any) -> Any:
-        stub: Any = stubs.EquivalencyServiceStub(channel)
-
-        async def page(token: str) -> Any:
-            request = pb.ListRulesRequest(**asked, page_size=min(limit, 1_000), page_token=token)
-            return await stub.ListRules(request, timeout=timeout)
-
-        return await answering.every_page(page, "rules", limit)
-
-    first, rules = answering.ask(query, call)
+    request = pb.ListRulesRequest(**asked, page_size=min(limit, 1_000))
+    first, rules = answering.ask_pages(query, Equivalency.LIST_RULES, request, "rules", limit, timeout)
     if json:
         shown = [answering.as_json(rule) for rule in rules]
         print_json({**answering.as_json(first), "rules": shown, "next_page_token": ""})
@@ -92,8 +84,8 @@ def pathways(
 ) -> None:
     """The best ways from what is held to an achievement or a programme."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
-    from passerelle.api.equivalency.v1 import equivalency_pb2_grpc as stubs
     from passerelle.cli.transcript_file import read_transcript
+    from passerelle.client import Equivalency
 
     request = pb.PathwaysRequest(
         held=[] if held is None else [pb.TranscriptLine(**line) for line in read_transcript(held)],
@@ -103,12 +95,7 @@ def pathways(
         min_position=min_position,
         known_at=answering.known_at(known_at) or None,
     )
-
-    async def call(channel: Any) -> Any:
-        stub: Any = stubs.EquivalencyServiceStub(channel)
-        return await stub.Pathways(request, timeout=timeout)
-
-    response = answering.ask(query, call)
+    response = answering.ask_one(query, Equivalency.PATHWAYS, request, timeout)
     if json:
         print_json(answering.as_json(response))
         return

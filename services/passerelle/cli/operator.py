@@ -107,6 +107,9 @@ def keys(
     add_seal: Annotated[
         list[Path] | None, typer.Option("--add-seal", help="Public key file of a key to which documents are sealed.")
     ] = None,
+    add_answer: Annotated[
+        list[Path] | None, typer.Option("--add-answer", help="Public key file of a key that signs answers.")
+    ] = None,
     remove: Annotated[list[str] | None, typer.Option("--remove", help="Key id that ends.")] = None,
     distrust: Annotated[
         list[str] | None, typer.Option("--distrust-from", help="FAMILY=SEQUENCE: events from there on are distrusted.")
@@ -118,7 +121,7 @@ def keys(
     from passerelle.node.setup import public_key_entry, removals
 
     data: dict[str, Any] = {"member": member}
-    given = (("sign", add), ("witness", add_witness), ("seal", add_seal))
+    given = (("sign", add), ("witness", add_witness), ("seal", add_seal), ("answer", add_answer))
     if added := [public_key_entry(path, use) for use, paths in given for path in paths or ()]:
         data["add"] = added
     if remove:

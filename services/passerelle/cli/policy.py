@@ -186,8 +186,8 @@ def explain(
 ) -> None:
     """Every clause of a pack on an achievement of the ledger: its rule, part by part, with what each part read."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
-    from passerelle.api.portability.v1 import portability_pb2_grpc as stubs
     from passerelle.cli.portability import given_facts, show_clauses
+    from passerelle.client import Portability
 
     request = pb.AssessRequest(
         achievement=achievement,
@@ -197,12 +197,7 @@ def explain(
         given=given_facts(given),
         known_at=answering.known_at(known_at) or None,
     )
-
-    async def call(channel: Any) -> Any:
-        stub: Any = stubs.PortabilityServiceStub(channel)
-        return await stub.Assess(request, timeout=timeout)
-
-    response = answering.ask(query, call)
+    response = answering.ask_one(query, Portability.ASSESS, request, timeout)
     if json:
         shown = answering.as_json(response)
         print_json({name: shown[name] for name in ("achievement", "pack", "pack_version", "pack_used", "clauses")})

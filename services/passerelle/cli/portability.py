@@ -13,6 +13,7 @@ from passerelle.cli.answering import (
     LangOption,
     MinPositionOption,
     QueryOption,
+    SignOption,
     TimeoutOption,
 )
 from passerelle.cli.common import JsonOption, print_json
@@ -76,11 +77,12 @@ def assess(
     explain: Annotated[bool, typer.Option("--explain", help="Show each clause's rule, part by part.")] = False,
     lang: LangOption = None,
     timeout: TimeoutOption = 10.0,
+    sign: SignOption = None,
     json: JsonOption = False,
 ) -> None:
     """Judge one achievement by a policy pack, with the evidence, and say who recognises it where."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
-    from passerelle.api.portability.v1 import portability_pb2_grpc as stubs
+    from passerelle.client import Portability
 
     if lisbon and pack:
         raise FormatError(
@@ -94,13 +96,10 @@ def assess(
         jurisdictions=jurisdiction or (),
         min_position=min_position,
         known_at=answering.known_at(known_at) or None,
+        signed=sign is not None,
     )
-
-    async def call(channel: Any) -> Any:
-        stub: Any = stubs.PortabilityServiceStub(channel)
-        return await stub.Assess(request, timeout=timeout)
-
-    response = answering.ask(query, call)
+    response = answering.ask_one(query, Portability.ASSESS, request, timeout)
+    answering.keep_signed(sign, response)
     if json:
         print_json(answering.as_json(response))
         return
@@ -137,14 +136,10 @@ def packs(
 ) -> None:
     """The policy packs that the service knows: those in force, and where they come from."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
-    from passerelle.api.portability.v1 import portability_pb2_grpc as stubs
+    from passerelle.client import Portability
 
-    async def call(channel: Any) -> Any:
-        stub: Any = stubs.PortabilityServiceStub(channel)
-        request = pb.ListPacksRequest(asked_on=asked_on, known_at=answering.known_at(known_at) or None)
-        return await stub.ListPacks(request, timeout=timeout)
-
-    response = answering.ask(query, call)
+    request = pb.ListPacksRequest(asked_on=asked_on, known_at=answering.known_at(known_at) or None)
+    response = answering.ask_one(query, Portability.LIST_PACKS, request, timeout)
     if json:
         print_json(answering.as_json(response))
         return
@@ -256,21 +251,22 @@ def profile(
     query: QueryOption = QUERY_DEFAULT,
     lang: LangOption = None,
     timeout: TimeoutOption = 10.0,
+    sign: SignOption = None,
     json: JsonOption = False,
 ) -> None:
     """One achievement by every definition in force: what each asks, and what is met, not met or unknown."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
-    from passerelle.api.portability.v1 import portability_pb2_grpc as stubs
+    from passerelle.client import Portability
 
     request = pb.ProfileRequest(
-        achievement=achievement, packs=pack or (), asked_on=asked_on, known_at=answering.known_at(known_at) or None
+        achievement=achievement,
+        packs=pack or (),
+        asked_on=asked_on,
+        known_at=answering.known_at(known_at) or None,
+        signed=sign is not None,
     )
-
-    async def call(channel: Any) -> Any:
-        stub: Any = stubs.PortabilityServiceStub(channel)
-        return await stub.Profile(request, timeout=timeout)
-
-    response = answering.ask(query, call)
+    response = answering.ask_one(query, Portability.PROFILE, request, timeout)
+    answering.keep_signed(sign, response)
     if json:
         print_json(answering.as_json(response))
         return

@@ -59,7 +59,7 @@ def leads_to(
 ) -> None:
     """Which credentials lead to an occupation or to a term of a framework, nearest first, and on whose word."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
-    from passerelle.api.portability.v1 import portability_pb2_grpc as stubs
+    from passerelle.client import Portability
 
     framework, code = read_term(term)
     request = pb.LeadsToRequest(
@@ -69,17 +69,7 @@ def leads_to(
         page_size=min(limit, 1000),
         known_at=answering.known_at(known_at) or None,
     )
-
-    async def call(channel: Any) -> Any:
-        stub: Any = stubs.PortabilityServiceStub(channel)
-
-        async def page(token: str) -> Any:
-            request.page_token = token
-            return await stub.LeadsTo(request, timeout=timeout)
-
-        return await answering.every_page(page, "leads", limit)
-
-    first, leads = answering.ask(query, call)
+    first, leads = answering.ask_pages(query, Portability.LEADS_TO, request, "leads", limit, timeout)
     if json:
         shown = answering.as_json(first)
         shown["leads"] = [answering.as_json(one) for one in leads]
@@ -122,16 +112,11 @@ def levels(
 ) -> None:
     """Which levels of other frameworks stand beside a level, with the source that says so. Nothing is inferred."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
-    from passerelle.api.portability.v1 import portability_pb2_grpc as stubs
+    from passerelle.client import Portability
 
     framework, level = read_term(term)
     request = pb.CompareLevelRequest(framework=framework, level=level, known_at=answering.known_at(known_at) or None)
-
-    async def call(channel: Any) -> Any:
-        stub: Any = stubs.PortabilityServiceStub(channel)
-        return await stub.CompareLevel(request, timeout=timeout)
-
-    response = answering.ask(query, call)
+    response = answering.ask_one(query, Portability.COMPARE_LEVEL, request, timeout)
     if json:
         print_json(answering.as_json(response))
         return

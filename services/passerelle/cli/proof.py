@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from passerelle.cli.common import JsonOption, print_json
+from passerelle.cli.common import JsonOption, print_json, text_or_file, verifier_keys
 from passerelle.cli.proof_audit import audit
 
 if TYPE_CHECKING:
-    from passerelle.core.note import VerifierKey
     from passerelle.core.receipt import Receipt, VerifiedReceipt
 
 app = typer.Typer(help="Receipts and proofs.", no_args_is_help=True)
@@ -68,23 +67,17 @@ def get(
 
 async def _fetch(query: str, request: Any, member: str, key_file: Path | None) -> tuple[dict[str, Any], str]:
     """Entry, proof and body, and the public key that the entry names, in hex."""
-    import grpc
-
-    from passerelle.api.ledger.v1 import ledger_pb2, ledger_pb2_grpc
+    from passerelle.api.ledger.v1 import ledger_pb2
+    from passerelle.client import Client, Ledger, MemberIdentity
     from passerelle.core.entry import parse_entry
-    from passerelle.runtime.rpc import from_rpc_error, metadata, open_channel
 
-    async with open_channel(query) as channel:
-        stub = ledger_pb2_grpc.LedgerServiceStub(channel)
-        try:
-            token = None
-            if key_file is not None:
-                head = await stub.GetHead(ledger_pb2.GetHeadRequest(), timeout=TIMEOUT_S)
-                token = _token(key_file, member, head.network)
-            response = await stub.GetProof(request, timeout=TIMEOUT_S, metadata=metadata(token))
-            members = await stub.ListMembers(ledger_pb2.ListMembersRequest(), timeout=TIMEOUT_S)
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from None
+    async with Client(query, timeout_s=TIMEOUT_S) as client:
+        token = None
+        if key_file is not None:
+            head = await client.call(Ledger.GET_HEAD, ledger_pb2.GetHeadRequest())
+            token = MemberIdentity.from_file(key_file, member=member, network=head.network).token()
+        response = await client.call(Ledger.GET_PROOF, request, token=token)
+        members = await client.call(Ledger.LIST_MEMBERS, ledger_pb2.ListMembersRequest())
     key_id = parse_entry(response.entry).key_id
     keys = [key.public_key.hex() for item in members.members for key in item.keys if key.key_id == key_id]
     found = {"index": response.index, "entry": response.entry, "proof": response.proof, "body": response.body}
@@ -102,14 +95,6 @@ def _request(index: int | None, stream: str | None, witnesses: int) -> Any:
         raise PasserelleError("argument-invalid", "a stream is written MEMBER/FAMILY/SEQUENCE", where="--stream")
     place = ledger_pb2.StreamPosition(member=parts[0], family=parts[1], sequence=int(parts[2]))
     return ledger_pb2.GetProofRequest(stream=place, witnesses=witnesses)
-
-
-def _token(key_file: Path, member: str, network: str) -> str:
-    from passerelle.runtime.clock import SystemClock
-    from passerelle.runtime.identity import make_token
-    from passerelle.runtime.keys import read_seed
-
-    return make_token(read_seed(key_file), member=member, network=network, now_s=SystemClock().now_ms() // 1000)
 
 
 @app.command()
@@ -133,11 +118,11 @@ def verify(
     from passerelle.core.receipt import parse_receipt, verify_receipt
     from passerelle.core.witness import quorum_without
 
-    keys = _keys(vkey)
+    keys = verifier_keys(vkey)
     origin = network or keys[0].name
-    policy = quorum_without(witnesses, _keys(witness or []), origin, operator)
+    policy = quorum_without(witnesses, verifier_keys(witness or []), origin, operator)
     try:
-        public_key = bytes.fromhex(_text(member_key))
+        public_key = bytes.fromhex(text_or_file(member_key))
     except ValueError:
         raise PasserelleError("key-malformed", "the member's key is not 64 hex digits", where="--member-key") from None
     receipt = parse_receipt(file.read_bytes())
@@ -158,7 +143,7 @@ def judge(
     """Judge evidence against the log offline: what two checkpoints that it signed prove."""
     from passerelle.core import evidence
 
-    keys = _keys(vkey)
+    keys = verifier_keys(vkey)
     verdict = evidence.judge(evidence.parse_evidence(file.read_bytes()), keys, network or keys[0].name)
     first, second = verdict.first, verdict.second
     if as_json:
@@ -176,22 +161,6 @@ def judge(
         typer.echo(
             f"The second tree has the root {verdict.root.hex()} at {first.size} entries: the log changed its past."
         )
-
-
-def _keys(values: list[str]) -> list[VerifierKey]:
-    """Verifier keys, each as it stands or from a file with one a line."""
-    from passerelle.core.note import VerifierKey
-
-    return [VerifierKey.parse(line.strip()) for value in values for line in _text(value).splitlines() if line.strip()]
-
-
-def _text(value: str) -> str:
-    """The argument itself, or the content of the file that it names."""
-    path = Path(value)
-    # A verifier key may hold slashes, and a name too long for the file system is no file.
-    if len(value) < 256 and path.is_file():
-        return path.read_text(encoding="utf-8").strip()
-    return value.strip()
 
 
 def _answer(verified: VerifiedReceipt, receipt: Receipt) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from passerelle.cli.common import JsonOption, print_json
+from passerelle.cli.common import JsonOption, print_json, text_or_file
 
 if TYPE_CHECKING:
     import httpx
@@ -42,7 +42,7 @@ def audit(
     from passerelle.core.note import VerifierKey
     from passerelle.runtime.clock import SystemClock
 
-    key, clock = VerifierKey.parse(_text(vkey)), SystemClock()
+    key, clock = VerifierKey.parse(text_or_file(vkey)), SystemClock()
     started = clock.monotonic()
     older = [_open(path.read_bytes(), key) for path in since or ()]
     report = asyncio.run(_audit(log, key, _key(root_key), older, _say if sys.stderr.isatty() else None))
@@ -54,19 +54,11 @@ def audit(
     raise typer.Exit(0 if report.sound else 1)
 
 
-def _text(value: str) -> str:
-    """The argument itself, or the content of the file that it names."""
-    path = Path(value)
-    if value and len(value) < 256 and path.is_file():
-        return path.read_text(encoding="utf-8").strip()
-    return value.strip()
-
-
 def _key(value: str) -> bytes | None:
     from passerelle.core.errors import FormatError
     from passerelle.core.lines import parse_hex
 
-    text = _text(value)
+    text = text_or_file(value)
     try:
         return parse_hex(text.encode(), 32, "key-malformed") if text else None
     except FormatError:

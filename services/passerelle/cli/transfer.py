@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as jsonlib
 from typing import Annotated, Any, Final
 
 import typer
 
 from passerelle.cli import answering
-from passerelle.cli.answering import LangOption, MinPositionOption, TimeoutOption
+from passerelle.cli.answering import LangOption, MinPositionOption, SignOption, TimeoutOption
 from passerelle.cli.common import ConfigOption, JsonOption, print_json
 
 app = typer.Typer(no_args_is_help=True)
@@ -24,12 +25,6 @@ def transfer() -> None:
     """Transfer cases, to their parties only: the node's configuration says who asks."""
 
 
-def _stub(channel: Any) -> Any:
-    from passerelle.api.transfer.v1 import transfer_pb2_grpc as stubs
-
-    return stubs.TransferServiceStub(channel)
-
-
 @app.command()
 def show(
     case: Annotated[str, typer.Argument(help="The case's id.")],
@@ -38,18 +33,17 @@ def show(
     query: AddressOption = None,
     lang: LangOption = None,
     timeout: TimeoutOption = 10.0,
+    sign: SignOption = None,
     json: JsonOption = False,
 ) -> None:
     """One case with its lines and steps."""
     from passerelle.api.transfer.v1 import transfer_pb2 as pb
+    from passerelle.client import Transfer
 
     who = answering.Identity(config, query)
-
-    async def call(channel: Any) -> Any:
-        request = pb.ShowRequest(case=case, min_position=min_position)
-        return await _stub(channel).Show(request, timeout=timeout, metadata=who.metadata())
-
-    response = answering.ask(who.address, call)
+    request = pb.ShowRequest(case=case, min_position=min_position, signed=sign is not None)
+    response = answering.ask_one(who.address, Transfer.SHOW, request, timeout, who.member)
+    answering.keep_signed(sign, response)
     if json:
         print_json(answering.as_json(response))
         return
@@ -72,19 +66,11 @@ def list_cases(
 ) -> None:
     """The member's cases, newest change first."""
     from passerelle.api.transfer.v1 import transfer_pb2 as pb
+    from passerelle.client import Transfer
 
     who = answering.Identity(config, query)
-
-    async def call(channel: Any) -> Any:
-        async def page(token: str) -> Any:
-            request = pb.ListRequest(
-                role=role, state=state, page_size=min(limit, 1_000), page_token=token, min_position=min_position
-            )
-            return await _stub(channel).List(request, timeout=timeout, metadata=who.metadata())
-
-        return await answering.every_page(page, "cases", limit)
-
-    first, cases = answering.ask(who.address, call)
+    request = pb.ListRequest(role=role, state=state, page_size=min(limit, 1_000), min_position=min_position)
+    first, cases = answering.ask_pages(who.address, Transfer.LIST, request, "cases", limit, timeout, who.member)
     if json:
         shown = [answering.as_json(one) for one in cases]
         print_json({"cases": shown, "position": answering.as_json(first.position)})
@@ -102,20 +88,21 @@ def watch(
 ) -> None:
     """Changes of the member's cases as they come; with --json one document a line."""
     from passerelle.api.transfer.v1 import transfer_pb2 as pb
+    from passerelle.client import Transfer
 
     who = answering.Identity(config, query)
 
-    async def call(channel: Any) -> None:
-        stream = _stub(channel).Watch(pb.WatchRequest(from_index=from_index), metadata=who.metadata())
-        async for response in answering.until(stream, count):
-            if json:
-                typer.echo(jsonlib.dumps(answering.as_json(response), ensure_ascii=False))
-            else:
-                one = response.case
-                typer.echo(f"{one.changed_index}  {one.id}  {one.state}  {one.sender} -> {one.receiver}")
-        stream.cancel()
+    async def call(client: Any) -> None:
+        stream = client.stream(Transfer.WATCH, pb.WatchRequest(from_index=from_index), endless=True)
+        async with contextlib.aclosing(stream) as changes:
+            async for response in answering.until(changes, count):
+                if json:
+                    typer.echo(jsonlib.dumps(answering.as_json(response), ensure_ascii=False))
+                else:
+                    one = response.case
+                    typer.echo(f"{one.changed_index}  {one.id}  {one.state}  {one.sender} -> {one.receiver}")
 
-    answering.ask(who.address, call)
+    answering.ask(who.address, call, who.member)
 
 
 @app.command()
@@ -129,14 +116,10 @@ def dependents(
 ) -> None:
     """Which of the member's cases and stacks rest on a credential or a recognition."""
     from passerelle.api.transfer.v1 import transfer_pb2 as pb
+    from passerelle.client import Transfer
 
     who = answering.Identity(config, query)
-
-    async def call(channel: Any) -> Any:
-        request = pb.DependentsRequest(on=on)
-        return await _stub(channel).Dependents(request, timeout=timeout, metadata=who.metadata())
-
-    response = answering.ask(who.address, call)
+    response = answering.ask_one(who.address, Transfer.DEPENDENTS, pb.DependentsRequest(on=on), timeout, who.member)
     if json:
         print_json(answering.as_json(response))
         return

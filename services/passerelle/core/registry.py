@@ -25,7 +25,7 @@ SUSPENDED: Final = "ca.passerelle.member.suspended.v1"
 REMOVED: Final = "ca.passerelle.member.removed.v1"
 
 ROLES: Final = frozenset({"issue", "recognise", "articulate", "endorse", "read", "operate"})
-USES: Final = frozenset({"sign", "log", "witness", "seal"})
+USES: Final = frozenset({"sign", "log", "witness", "seal", "answer"})
 MAX_KEYS: Final = 256
 """Keys that one member can have had, removed ones included: bounds what its events can make the registry hold."""
 

@@ -42,11 +42,11 @@ Family = Literal["credential", "recognition", "transfer", "reference", "member"]
 
 
 class Key(Model):
-    """A public key (Ed25519 to sign, log, witness; X25519 to seal) with the use and validity it is listed for."""
+    """A public key (Ed25519 to sign, log, witness, answer; X25519 to seal) with its use and validity."""
 
     key_id: KeyId
     public_key: PublicKey
-    use: Literal["sign", "witness", "seal"]
+    use: Literal["sign", "witness", "seal", "answer"]
     valid_from: Instant | None = None
     valid_to: Instant | None = None
 

@@ -1,24 +1,21 @@
 """Preliminary transfer assessments: unofficial, signed, with an end, bound to the log's position and policy versions.
 
-The file is a DSSE envelope (v1.0.2, "JSON envelope"): ``{payload, payloadType, signatures: [{keyid, sig}]}``, signed
-with the member's signing key. It holds course facts and no person. Within its time it is honoured when a case is
-decided, also where a rule has changed since: the proposal says so.
+The file is a JWS as signed answers are (:mod:`passerelle.core.jws`), signed with the member's signing key. It holds
+course facts and no person. Within its time it is honoured when a case is decided, also where a rule has changed since:
+the proposal says so.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import orjson
-
-from passerelle.core.errors import FormatError, PasserelleError, Refused, SignatureInvalid
-from passerelle.core.signature import Signer, pae, verify
+from passerelle.core import jws
+from passerelle.core.errors import FormatError, PasserelleError, Refused
+from passerelle.core.signature import Signer
 from passerelle.node.case_documents import read_bounded
 from passerelle.node.messages import known_keys
 from passerelle.node.ports import CaseStore, OutboxStore
@@ -27,7 +24,7 @@ from passerelle.runtime.clock import Clock, as_date
 from passerelle.runtime.ids import Ids
 
 FORMAT: Final = "passerelle.preliminary/v1"
-PAYLOAD_TYPE: Final = "application/vnd.passerelle.preliminary.v1+json"
+KIND: Final = "vnd.passerelle.preliminary.v1"
 MAX_FILE: Final = 1024 * 1024
 MAX_LINES: Final = 500
 MAX_DAYS: Final = 730
@@ -132,33 +129,21 @@ class Preliminaries:
             "notice": NOTICE,
             "lines": [_line(line, best.get(number)) for number, line in enumerate(lines, 1)],
         }
-        envelope = self._signed(orjson.dumps(data))
+        envelope = jws.sign(self.signer, KIND, data).encode() + b"\n"
         await self.store.save_preliminary(data["id"], data["expires_on"], envelope, now_ms)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(envelope)
         return data
 
-    def _signed(self, payload: bytes) -> bytes:
-        signature = base64.b64encode(self.signer.sign(pae(PAYLOAD_TYPE, payload))).decode()
-        value = {
-            "payload": base64.b64encode(payload).decode(),
-            "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"keyid": self.signer.key_id, "sig": signature}],
-        }
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n"
-
     async def read(self, path: Path) -> Promise:
         """A file that this member gave out and that still holds.
 
-        Raises FormatError ``schema-invalid``, ``file-unreadable``, ``file-too-large``, SignatureInvalid
+        Raises FormatError ``answer-malformed``, ``file-unreadable``, ``file-too-large``, SignatureInvalid
         ``answer-signature-invalid``, Refused ``not-receiver``, ``preliminary-expired``.
         """
-        payload, key, signature = _opened(read_bounded(path, MAX_FILE))
-        public = known_keys(await self.store.own_record(self.member)).get(key)
-        if public is None or not verify(public, pae(PAYLOAD_TYPE, payload), signature):
-            raise SignatureInvalid("answer-signature-invalid", "the file is not signed with a key of this member")
+        keys = known_keys(await self.store.own_record(self.member))
         # Signed by this member: its form is the one that was written here.
-        data = orjson.loads(payload)
+        data = jws.read(read_bounded(path, MAX_FILE), KIND, keys.get).payload
         if data["receiver"] != self.member or data["network"] != self.network:
             raise Refused("not-receiver", "the assessment is another receiver's", where=str(path))
         if data["expires_on"] < as_date(self.clock.now_ms()):
@@ -167,9 +152,11 @@ class Preliminaries:
 
     async def listed(self) -> list[dict[str, Any]]:
         """What was given out and still holds, with the rules and policies that have changed since."""
-        found = []
+        # What is kept here was signed here, also before the registry showed the key.
+        own = {self.signer.key_id: self.signer.public_key}
+        keys, found = known_keys(await self.store.own_record(self.member)) | own, []
         for envelope in await self.store.preliminaries(as_date(self.clock.now_ms()), MAX_LISTED):
-            data = orjson.loads(_opened(envelope)[0])
+            data = jws.read(envelope, KIND, keys.get).payload
             rules = {line["rule"]["id"]: line["rule"] for line in data["lines"] if line["rule"]}
             changed = [name for name, rule in sorted(rules.items()) if await self._changed(rule)]
             seen = await self.store.versions_seen([f"policy:{name}" for name in data["policies"]])
@@ -203,16 +190,3 @@ def _line(given: Mapping[str, Any], ruled: Ruled | None) -> dict[str, Any]:
         "reasons": [dict(reason) for reason in ruled.reasons],
         "smallest_fix": list(ruled.fix),
     }
-
-
-def _opened(content: bytes) -> tuple[bytes, str, bytes]:
-    """Payload, key id and signature of an envelope. Raises FormatError ``schema-invalid``."""
-    try:
-        value = orjson.loads(content)
-        [signed] = value["signatures"]
-        if value["payloadType"] != PAYLOAD_TYPE:
-            raise ValueError
-        payload, signature = (base64.b64decode(text, validate=True) for text in (value["payload"], signed["sig"]))
-        return payload, str(signed["keyid"]), signature
-    except (KeyError, TypeError, ValueError, binascii.Error):
-        raise FormatError("schema-invalid", "the file is no preliminary assessment", where="file") from None

@@ -33,3 +33,7 @@ class QueryConfig(ServiceConfig):
     """Where a snapshot of the index is kept, for quick starts; only the service's own user may write there."""
     snapshot_every_s: Annotated[float, Field(ge=1, le=86_400)] = 300.0
     """How often it is written while the log grows."""
+    answer_key_file: Path | None = None
+    """Seed of the key that signs answers, listed in the registry with the use ``answer``; None: none is signed."""
+    answer_days: Annotated[int, Field(ge=1, le=730)] = 30
+    """For how long a signed answer holds."""

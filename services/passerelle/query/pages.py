@@ -16,7 +16,7 @@ from passerelle.core.errors import FormatError
 DEFAULT_SIZE: Final = 100
 MAX_SIZE: Final = 1_000
 _MAX_TOKEN: Final = 1_024
-_PAGING: Final = ("page_token", "page_size", "min_position", "fields")
+_PAGING: Final = ("page_token", "page_size", "min_position", "fields", "signed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,12 +123,14 @@ class ServiceConfig(BaseSettings):
 
 
 def _resolve(value: Any, base: Path) -> Any:
-    """Make every ``*_file``, ``*_files`` and ``*_folder`` value absolute, relative to the configuration file."""
+    """Make every ``*_file``, ``*_folder`` and ``folder`` value absolute, relative to the configuration file."""
+    if isinstance(value, list):
+        return [_resolve(item, base) for item in value]
     if not isinstance(value, dict):
         return value
     resolved = {}
     for name, item in value.items():
-        if isinstance(item, str) and name.endswith(("_file", "_folder")):
+        if isinstance(item, str) and (name == "folder" or name.endswith(("_file", "_folder"))):
             resolved[name] = str((base / item).resolve())
         else:
             resolved[name] = _resolve(item, base)

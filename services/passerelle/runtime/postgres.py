@@ -154,6 +154,17 @@ async def _migrate(pool: asyncpg.Pool, package: str) -> list[str]:
     return applied
 
 
+async def require_migrated(connection: asyncpg.Connection, package: str) -> None:
+    """Raise Fatal ``migration-missing`` where a file of ``package`` was not applied to this database yet."""
+    known: set[str] = set()
+    if await connection.fetchval("SELECT to_regclass('public.migration') IS NOT NULL"):
+        rows = await connection.fetch("SELECT name FROM public.migration WHERE package = $1", package)
+        known = {row["name"] for row in rows}
+    missing = sorted({script.name for script in files(package).iterdir() if script.name.endswith(".sql")} - known)
+    if missing:
+        raise Fatal("migration-missing", f"the database lacks {', '.join(missing)}", where=package)
+
+
 async def close_pool(pool: asyncpg.Pool) -> None:
     """Close a pool within a bounded time: a database that is gone must not hold the process."""
     try:

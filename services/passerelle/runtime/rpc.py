@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -131,15 +131,17 @@ async def start_server(
     services: Iterable[str],
     *,
     share_port: bool = False,
+    inside: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> RpcServer:
     """Start a server with health and reflection. ``services`` are full proto names. Raises Unavailable.
 
-    ``share_port``: other processes may listen on the same port (SO_REUSEPORT).
+    ``share_port``: other processes may listen on the same port (SO_REUSEPORT). ``inside``: interceptors whose typed
+    errors are told as those of handlers are.
     """
     options = [(name, value) for name, value in _OPTIONS if name != _REUSE]
     options.append((_REUSE, int(share_port)))
     server = grpc.aio.server(
-        interceptors=[ErrorInterceptor()], options=options, maximum_concurrent_rpcs=config.calls_max
+        interceptors=[ErrorInterceptor(), *inside], options=options, maximum_concurrent_rpcs=config.calls_max
     )
     add(server)
     names = list(services)

@@ -66,6 +66,12 @@ def refusal(registry: Registry, event_type: str, data: dict[str, Any], index: in
     return caught.value.code
 
 
+def test_a_key_for_answers_signs_no_events(registry: Registry) -> None:
+    apply(registry, 2, reg.KEYS_CHANGED, {"member": "humber", "add": [key(202, "answer")]})
+    assert verdict(registry, 200) is KeyVerdict.VALID
+    assert verdict(registry, 202) is KeyVerdict.NOT_VALID
+
+
 def test_root_key_signs_until_the_operator_is_admitted() -> None:
     registry = Registry("passerelle.example/log", OPERATOR, ROOT.public_key)
 

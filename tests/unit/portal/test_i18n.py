@@ -16,8 +16,9 @@ from passerelle.core.registry import Status
 from passerelle.core.statement import FAMILIES
 from passerelle.events import achievement, member, recognition, values
 from passerelle.portal import views
-from passerelle.portal.i18n import LANGUAGES, load, preferred
+from passerelle.portal.i18n import load
 from passerelle.portal.postgres.catalogue import COST, CREDIT, HOURS
+from passerelle.runtime.language import LANGUAGES, preferred
 
 CATALOGUES = load()
 TEMPLATES = Path(__file__).parents[3] / "services/passerelle/portal/templates"

@@ -20,9 +20,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from passerelle.core.errors import NotFound, PasserelleError
 from passerelle.portal.http import catalogue, feed, ledger
-from passerelle.portal.http.problems import http_status, problem
+from passerelle.portal.http.problems import problem
 from passerelle.portal.http.site import Page, Site
-from passerelle.portal.i18n import LANGUAGES, preferred
+from passerelle.runtime.http import http_status
+from passerelle.runtime.language import LANGUAGES, preferred
 
 _LOG = structlog.get_logger(__name__)
 SECURITY: Final = {

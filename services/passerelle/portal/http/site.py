@@ -16,12 +16,13 @@ from starlette.responses import HTMLResponse
 from passerelle.core.errors import PasserelleError
 from passerelle.portal.config import PortalConfig
 from passerelle.portal.hub import Hub
-from passerelle.portal.i18n import LANGUAGES, Catalogue, preferred
+from passerelle.portal.i18n import Catalogue
 from passerelle.portal.ports import Questions
 from passerelle.portal.postgres.reader import Reader
 from passerelle.portal.status import Status
 from passerelle.portal.trust import Trust
 from passerelle.runtime.clock import Clock, as_date, as_datetime
+from passerelle.runtime.language import LANGUAGES, preferred
 
 T = TypeVar("T")
 MAX_TEXT = 200

@@ -11,6 +11,7 @@ from passerelle.api.ledger.v1 import ledger_pb2
 from passerelle.api.portability.v1 import portability_pb2, portability_pb2_grpc
 from passerelle.api.transfer.v1 import transfer_pb2, transfer_pb2_grpc
 from passerelle.core.policy import Pack
+from passerelle.core.signature import SeedSigner
 from passerelle.query.articulation_requests import QueryStore
 from passerelle.query.config import QueryConfig
 from passerelle.query.index import Index
@@ -19,8 +20,11 @@ from passerelle.query.rpc.articulation import ArticulationServicer
 from passerelle.query.rpc.calls import Callers
 from passerelle.query.rpc.ledger import ledger_handlers
 from passerelle.query.rpc.public import EquivalencyServicer, PortabilityServicer
+from passerelle.query.rpc.signing import LedgerCheckpoints, SigningInterceptor
 from passerelle.query.rpc.transfer import TransferServicer
+from passerelle.query.signing import AnswerSigner
 from passerelle.runtime.clock import Clock
+from passerelle.runtime.keys import read_seed
 from passerelle.runtime.rpc import RpcServer, open_channel, start_server
 
 SERVICES = (
@@ -35,11 +39,14 @@ SERVICES = (
 async def open_services(
     config: QueryConfig, index: Index, store: QueryStore, packs: tuple[Pack, ...], clock: Clock, stack: AsyncExitStack
 ) -> RpcServer:
-    """Start the server; what it opens is closed with ``stack``. Raises Unavailable ``port-taken``."""
+    """Start the server; what it opens is closed with ``stack``. Raises Unavailable ``port-taken``, ConfigError."""
     channel = open_channel(config.ledger)
     stack.push_async_callback(channel.close)
     callers = Callers(index, clock, network=config.network)
     wait_s = config.max_wait_s
+    key = None if config.answer_key_file is None else SeedSigner(read_seed(config.answer_key_file))
+    lifetime_s = config.answer_days * 86_400
+    signing = AnswerSigner(index, key, LedgerCheckpoints(channel), clock, lifetime_s=lifetime_s)
 
     def add(server: grpc.aio.Server) -> None:
         public = EquivalencyServicer(index, packs, max_wait_s=wait_s)
@@ -52,6 +59,12 @@ async def open_services(
         transfer_pb2_grpc.add_TransferServiceServicer_to_server(transfer, server)
         server.add_generic_rpc_handlers((ledger_handlers(channel),))
 
-    server = await start_server(config.grpc, add, SERVICES, share_port=config.share_port)
+    server = await start_server(
+        config.grpc,
+        add,
+        SERVICES,
+        share_port=config.share_port,
+        inside=(SigningInterceptor(signing, max_wait_s=wait_s),),
+    )
     stack.push_async_callback(server.stop)
     return server

@@ -23,7 +23,7 @@ REQUEST_STATE_ANSWERED: RequestState
 REQUEST_STATE_DECLINED: RequestState
 
 class ListRequestsRequest(_message.Message):
-    __slots__ = ("receiver", "evaluator", "sender", "subject", "state", "all_states", "overdue", "min_age_days", "known_at", "min_position", "page_size", "page_token")
+    __slots__ = ("receiver", "evaluator", "sender", "subject", "state", "all_states", "overdue", "min_age_days", "known_at", "min_position", "page_size", "page_token", "signed")
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     EVALUATOR_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +36,7 @@ class ListRequestsRequest(_message.Message):
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     receiver: str
     evaluator: str
     sender: str
@@ -48,37 +49,44 @@ class ListRequestsRequest(_message.Message):
     min_position: int
     page_size: int
     page_token: str
-    def __init__(self, receiver: _Optional[str] = ..., evaluator: _Optional[str] = ..., sender: _Optional[str] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[RequestState, str]] = ..., all_states: _Optional[bool] = ..., overdue: _Optional[bool] = ..., min_age_days: _Optional[int] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    signed: bool
+    def __init__(self, receiver: _Optional[str] = ..., evaluator: _Optional[str] = ..., sender: _Optional[str] = ..., subject: _Optional[str] = ..., state: _Optional[_Union[RequestState, str]] = ..., all_states: _Optional[bool] = ..., overdue: _Optional[bool] = ..., min_age_days: _Optional[int] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ListRequestsResponse(_message.Message):
-    __slots__ = ("requests", "total", "next_page_token", "position")
+    __slots__ = ("requests", "total", "next_page_token", "position", "jws")
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     requests: _containers.RepeatedCompositeFieldContainer[ArticulationRequest]
     total: int
     next_page_token: str
     position: _common_pb2.Position
-    def __init__(self, requests: _Optional[_Iterable[_Union[ArticulationRequest, _Mapping]]] = ..., total: _Optional[int] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, requests: _Optional[_Iterable[_Union[ArticulationRequest, _Mapping]]] = ..., total: _Optional[int] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class GetRequestRequest(_message.Message):
-    __slots__ = ("request", "known_at", "min_position")
+    __slots__ = ("request", "known_at", "min_position", "signed")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     request: str
     known_at: _common_pb2.KnownAt
     min_position: int
-    def __init__(self, request: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+    signed: bool
+    def __init__(self, request: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class GetRequestResponse(_message.Message):
-    __slots__ = ("request", "position")
+    __slots__ = ("request", "position", "jws")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     request: ArticulationRequest
     position: _common_pb2.Position
-    def __init__(self, request: _Optional[_Union[ArticulationRequest, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, request: _Optional[_Union[ArticulationRequest, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class ArticulationRequest(_message.Message):
     __slots__ = ("id", "asked_by", "achievement", "title", "achievement_version", "receiver", "receiver_names", "evaluator", "towards", "replaces", "outline_url", "outline_sha256", "due_on", "note", "state", "since", "since_index", "age_days", "overdue", "answer", "needed", "steps")
@@ -149,19 +157,21 @@ class ArticulationRequest(_message.Message):
     def __init__(self, id: _Optional[str] = ..., asked_by: _Optional[str] = ..., achievement: _Optional[str] = ..., title: _Optional[str] = ..., achievement_version: _Optional[int] = ..., receiver: _Optional[str] = ..., receiver_names: _Optional[_Mapping[str, str]] = ..., evaluator: _Optional[str] = ..., towards: _Optional[str] = ..., replaces: _Optional[str] = ..., outline_url: _Optional[str] = ..., outline_sha256: _Optional[str] = ..., due_on: _Optional[str] = ..., note: _Optional[str] = ..., state: _Optional[_Union[RequestState, str]] = ..., since: _Optional[str] = ..., since_index: _Optional[int] = ..., age_days: _Optional[int] = ..., overdue: _Optional[bool] = ..., answer: _Optional[str] = ..., needed: _Optional[_Iterable[str]] = ..., steps: _Optional[_Iterable[_Union[ArticulationRequest.Step, _Mapping]]] = ...) -> None: ...
 
 class SummariseRequestsRequest(_message.Message):
-    __slots__ = ("receiver", "sender", "known_at", "min_position")
+    __slots__ = ("receiver", "sender", "known_at", "min_position", "signed")
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     receiver: str
     sender: str
     known_at: _common_pb2.KnownAt
     min_position: int
-    def __init__(self, receiver: _Optional[str] = ..., sender: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+    signed: bool
+    def __init__(self, receiver: _Optional[str] = ..., sender: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class SummariseRequestsResponse(_message.Message):
-    __slots__ = ("receivers", "position")
+    __slots__ = ("receivers", "position", "jws")
     class Summary(_message.Message):
         __slots__ = ("receiver", "open", "overdue", "answered", "declined", "median_days", "oldest_days")
         RECEIVER_FIELD_NUMBER: _ClassVar[int]
@@ -181,26 +191,30 @@ class SummariseRequestsResponse(_message.Message):
         def __init__(self, receiver: _Optional[str] = ..., open: _Optional[int] = ..., overdue: _Optional[int] = ..., answered: _Optional[int] = ..., declined: _Optional[int] = ..., median_days: _Optional[str] = ..., oldest_days: _Optional[int] = ...) -> None: ...
     RECEIVERS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     receivers: _containers.RepeatedCompositeFieldContainer[SummariseRequestsResponse.Summary]
     position: _common_pb2.Position
-    def __init__(self, receivers: _Optional[_Iterable[_Union[SummariseRequestsResponse.Summary, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, receivers: _Optional[_Iterable[_Union[SummariseRequestsResponse.Summary, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class ListPrecedentsRequest(_message.Message):
-    __slots__ = ("achievement", "receiver", "valid_on", "known_at", "min_position")
+    __slots__ = ("achievement", "receiver", "valid_on", "known_at", "min_position", "signed")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     VALID_ON_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     receiver: str
     valid_on: str
     known_at: _common_pb2.KnownAt
     min_position: int
-    def __init__(self, achievement: _Optional[str] = ..., receiver: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+    signed: bool
+    def __init__(self, achievement: _Optional[str] = ..., receiver: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ListPrecedentsResponse(_message.Message):
-    __slots__ = ("achievement", "title", "precedents", "binding", "position")
+    __slots__ = ("achievement", "title", "precedents", "binding", "position", "jws")
     class Precedent(_message.Message):
         __slots__ = ("answer", "through")
         ANSWER_FIELD_NUMBER: _ClassVar[int]
@@ -213,31 +227,35 @@ class ListPrecedentsResponse(_message.Message):
     PRECEDENTS_FIELD_NUMBER: _ClassVar[int]
     BINDING_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     title: str
     precedents: _containers.RepeatedCompositeFieldContainer[ListPrecedentsResponse.Precedent]
     binding: bool
     position: _common_pb2.Position
-    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., precedents: _Optional[_Iterable[_Union[ListPrecedentsResponse.Precedent, _Mapping]]] = ..., binding: _Optional[bool] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., precedents: _Optional[_Iterable[_Union[ListPrecedentsResponse.Precedent, _Mapping]]] = ..., binding: _Optional[bool] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class ListContradictionsRequest(_message.Message):
-    __slots__ = ("receiver", "sender", "known_at", "min_position", "page_size", "page_token")
+    __slots__ = ("receiver", "sender", "known_at", "min_position", "page_size", "page_token", "signed")
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     receiver: str
     sender: str
     known_at: _common_pb2.KnownAt
     min_position: int
     page_size: int
     page_token: str
-    def __init__(self, receiver: _Optional[str] = ..., sender: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    signed: bool
+    def __init__(self, receiver: _Optional[str] = ..., sender: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ListContradictionsResponse(_message.Message):
-    __slots__ = ("contradictions", "next_page_token", "position")
+    __slots__ = ("contradictions", "next_page_token", "position", "jws")
     class Contradiction(_message.Message):
         __slots__ = ("first", "second", "cause", "from_date", "until_date")
         FIRST_FIELD_NUMBER: _ClassVar[int]
@@ -254,13 +272,15 @@ class ListContradictionsResponse(_message.Message):
     CONTRADICTIONS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     contradictions: _containers.RepeatedCompositeFieldContainer[ListContradictionsResponse.Contradiction]
     next_page_token: str
     position: _common_pb2.Position
-    def __init__(self, contradictions: _Optional[_Iterable[_Union[ListContradictionsResponse.Contradiction, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, contradictions: _Optional[_Iterable[_Union[ListContradictionsResponse.Contradiction, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class ListNonReciprocalRequest(_message.Message):
-    __slots__ = ("receiver", "sender", "valid_on", "known_at", "min_position", "page_size", "page_token")
+    __slots__ = ("receiver", "sender", "valid_on", "known_at", "min_position", "page_size", "page_token", "signed")
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     VALID_ON_FIELD_NUMBER: _ClassVar[int]
@@ -268,6 +288,7 @@ class ListNonReciprocalRequest(_message.Message):
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     receiver: str
     sender: str
     valid_on: str
@@ -275,20 +296,23 @@ class ListNonReciprocalRequest(_message.Message):
     min_position: int
     page_size: int
     page_token: str
-    def __init__(self, receiver: _Optional[str] = ..., sender: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    signed: bool
+    def __init__(self, receiver: _Optional[str] = ..., sender: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ListNonReciprocalResponse(_message.Message):
-    __slots__ = ("rules", "next_page_token", "position")
+    __slots__ = ("rules", "next_page_token", "position", "jws")
     RULES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     rules: _containers.RepeatedCompositeFieldContainer[_equivalency_pb2.Rule]
     next_page_token: str
     position: _common_pb2.Position
-    def __init__(self, rules: _Optional[_Iterable[_Union[_equivalency_pb2.Rule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, rules: _Optional[_Iterable[_Union[_equivalency_pb2.Rule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class ListOrphansRequest(_message.Message):
-    __slots__ = ("receiver", "sender", "valid_on", "known_at", "min_position", "page_size", "page_token")
+    __slots__ = ("receiver", "sender", "valid_on", "known_at", "min_position", "page_size", "page_token", "signed")
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     VALID_ON_FIELD_NUMBER: _ClassVar[int]
@@ -296,6 +320,7 @@ class ListOrphansRequest(_message.Message):
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     receiver: str
     sender: str
     valid_on: str
@@ -303,10 +328,11 @@ class ListOrphansRequest(_message.Message):
     min_position: int
     page_size: int
     page_token: str
-    def __init__(self, receiver: _Optional[str] = ..., sender: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    signed: bool
+    def __init__(self, receiver: _Optional[str] = ..., sender: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ListOrphansResponse(_message.Message):
-    __slots__ = ("orphans", "next_page_token", "position")
+    __slots__ = ("orphans", "next_page_token", "position", "jws")
     class Orphan(_message.Message):
         __slots__ = ("rule", "achievement", "title", "cause", "replaced_by", "changed_index", "effective_on")
         RULE_FIELD_NUMBER: _ClassVar[int]
@@ -327,13 +353,15 @@ class ListOrphansResponse(_message.Message):
     ORPHANS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     orphans: _containers.RepeatedCompositeFieldContainer[ListOrphansResponse.Orphan]
     next_page_token: str
     position: _common_pb2.Position
-    def __init__(self, orphans: _Optional[_Iterable[_Union[ListOrphansResponse.Orphan, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, orphans: _Optional[_Iterable[_Union[ListOrphansResponse.Orphan, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class ListEndingRequest(_message.Message):
-    __slots__ = ("receiver", "sender", "within_days", "valid_on", "known_at", "min_position", "page_size", "page_token")
+    __slots__ = ("receiver", "sender", "within_days", "valid_on", "known_at", "min_position", "page_size", "page_token", "signed")
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     WITHIN_DAYS_FIELD_NUMBER: _ClassVar[int]
@@ -342,6 +370,7 @@ class ListEndingRequest(_message.Message):
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     receiver: str
     sender: str
     within_days: int
@@ -350,36 +379,41 @@ class ListEndingRequest(_message.Message):
     min_position: int
     page_size: int
     page_token: str
-    def __init__(self, receiver: _Optional[str] = ..., sender: _Optional[str] = ..., within_days: _Optional[int] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    signed: bool
+    def __init__(self, receiver: _Optional[str] = ..., sender: _Optional[str] = ..., within_days: _Optional[int] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ListEndingResponse(_message.Message):
-    __slots__ = ("rules", "next_page_token", "position")
+    __slots__ = ("rules", "next_page_token", "position", "jws")
     RULES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     rules: _containers.RepeatedCompositeFieldContainer[_equivalency_pb2.Rule]
     next_page_token: str
     position: _common_pb2.Position
-    def __init__(self, rules: _Optional[_Iterable[_Union[_equivalency_pb2.Rule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, rules: _Optional[_Iterable[_Union[_equivalency_pb2.Rule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class GetCoverageRequest(_message.Message):
-    __slots__ = ("sender", "receiver", "valid_on", "known_at", "min_position", "limit")
+    __slots__ = ("sender", "receiver", "valid_on", "known_at", "min_position", "limit", "signed")
     SENDER_FIELD_NUMBER: _ClassVar[int]
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     VALID_ON_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     sender: str
     receiver: str
     valid_on: str
     known_at: _common_pb2.KnownAt
     min_position: int
     limit: int
-    def __init__(self, sender: _Optional[str] = ..., receiver: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+    signed: bool
+    def __init__(self, sender: _Optional[str] = ..., receiver: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., limit: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class GetCoverageResponse(_message.Message):
-    __slots__ = ("achievements", "counts", "never_evaluated", "position")
+    __slots__ = ("achievements", "counts", "never_evaluated", "position", "jws")
     class Count(_message.Message):
         __slots__ = ("verdict", "achievements")
         VERDICT_FIELD_NUMBER: _ClassVar[int]
@@ -391,14 +425,16 @@ class GetCoverageResponse(_message.Message):
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     NEVER_EVALUATED_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     achievements: int
     counts: _containers.RepeatedCompositeFieldContainer[GetCoverageResponse.Count]
     never_evaluated: _containers.RepeatedScalarFieldContainer[str]
     position: _common_pb2.Position
-    def __init__(self, achievements: _Optional[int] = ..., counts: _Optional[_Iterable[_Union[GetCoverageResponse.Count, _Mapping]]] = ..., never_evaluated: _Optional[_Iterable[str]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, achievements: _Optional[int] = ..., counts: _Optional[_Iterable[_Union[GetCoverageResponse.Count, _Mapping]]] = ..., never_evaluated: _Optional[_Iterable[str]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class WhatIfRequest(_message.Message):
-    __slots__ = ("receiver", "transcripts", "rules", "valid_on", "known_at", "min_position")
+    __slots__ = ("receiver", "transcripts", "rules", "valid_on", "known_at", "min_position", "signed")
     class Transcript(_message.Message):
         __slots__ = ("reference", "lines")
         REFERENCE_FIELD_NUMBER: _ClassVar[int]
@@ -419,16 +455,18 @@ class WhatIfRequest(_message.Message):
     VALID_ON_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     receiver: str
     transcripts: _containers.RepeatedCompositeFieldContainer[WhatIfRequest.Transcript]
     rules: _containers.RepeatedCompositeFieldContainer[WhatIfRequest.DraftRule]
     valid_on: str
     known_at: _common_pb2.KnownAt
     min_position: int
-    def __init__(self, receiver: _Optional[str] = ..., transcripts: _Optional[_Iterable[_Union[WhatIfRequest.Transcript, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[WhatIfRequest.DraftRule, _Mapping]]] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+    signed: bool
+    def __init__(self, receiver: _Optional[str] = ..., transcripts: _Optional[_Iterable[_Union[WhatIfRequest.Transcript, _Mapping]]] = ..., rules: _Optional[_Iterable[_Union[WhatIfRequest.DraftRule, _Mapping]]] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class WhatIfResponse(_message.Message):
-    __slots__ = ("transcripts", "gain", "lose", "same", "position")
+    __slots__ = ("transcripts", "gain", "lose", "same", "position", "jws")
     class Change(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         CHANGE_UNSPECIFIED: _ClassVar[WhatIfResponse.Change]
@@ -474,9 +512,11 @@ class WhatIfResponse(_message.Message):
     LOSE_FIELD_NUMBER: _ClassVar[int]
     SAME_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     transcripts: _containers.RepeatedCompositeFieldContainer[WhatIfResponse.Outcome]
     gain: int
     lose: int
     same: int
     position: _common_pb2.Position
-    def __init__(self, transcripts: _Optional[_Iterable[_Union[WhatIfResponse.Outcome, _Mapping]]] = ..., gain: _Optional[int] = ..., lose: _Optional[int] = ..., same: _Optional[int] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, transcripts: _Optional[_Iterable[_Union[WhatIfResponse.Outcome, _Mapping]]] = ..., gain: _Optional[int] = ..., lose: _Optional[int] = ..., same: _Optional[int] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...

@@ -36,7 +36,7 @@ MATCH_MAYBE: Match
 MATCH_MISS: Match
 
 class FindRequest(_message.Message):
-    __slots__ = ("achievement", "receiver", "jurisdiction", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields")
+    __slots__ = ("achievement", "receiver", "jurisdiction", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields", "signed")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     JURISDICTION_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +46,7 @@ class FindRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     receiver: str
     jurisdiction: str
@@ -55,24 +56,27 @@ class FindRequest(_message.Message):
     page_size: int
     page_token: str
     fields: _field_mask_pb2.FieldMask
-    def __init__(self, achievement: _Optional[str] = ..., receiver: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    signed: bool
+    def __init__(self, achievement: _Optional[str] = ..., receiver: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class FindResponse(_message.Message):
-    __slots__ = ("achievement", "title", "answers", "next_page_token", "position")
+    __slots__ = ("achievement", "title", "answers", "next_page_token", "position", "jws")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     title: str
     answers: _containers.RepeatedCompositeFieldContainer[Answer]
     next_page_token: str
     position: _common_pb2.Position
-    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class ReverseRequest(_message.Message):
-    __slots__ = ("achievement", "sender", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields")
+    __slots__ = ("achievement", "sender", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields", "signed")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     VALID_ON_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +85,7 @@ class ReverseRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     sender: str
     valid_on: str
@@ -89,21 +94,24 @@ class ReverseRequest(_message.Message):
     page_size: int
     page_token: str
     fields: _field_mask_pb2.FieldMask
-    def __init__(self, achievement: _Optional[str] = ..., sender: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    signed: bool
+    def __init__(self, achievement: _Optional[str] = ..., sender: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ReverseResponse(_message.Message):
-    __slots__ = ("achievement", "title", "answers", "next_page_token", "position")
+    __slots__ = ("achievement", "title", "answers", "next_page_token", "position", "jws")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     title: str
     answers: _containers.RepeatedCompositeFieldContainer[Answer]
     next_page_token: str
     position: _common_pb2.Position
-    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("verdict", "receiver", "receiver_names", "receiver_jurisdictions", "rule", "since_index", "reasons", "subject_to_admission")
@@ -183,7 +191,7 @@ class TranscriptLine(_message.Message):
     def __init__(self, achievement: _Optional[str] = ..., version: _Optional[int] = ..., completed_on: _Optional[str] = ..., grade: _Optional[_Union[_common_pb2.Grade, _Mapping]] = ..., credits: _Optional[_Union[_common_pb2.CreditValue, _Mapping]] = ..., basis: _Optional[str] = ..., reference: _Optional[str] = ..., level: _Optional[_Union[_common_pb2.LevelRef, _Mapping]] = ...) -> None: ...
 
 class EvaluateRequest(_message.Message):
-    __slots__ = ("lines", "receiver", "valid_on", "known_at", "min_position", "towards", "explain", "caps")
+    __slots__ = ("lines", "receiver", "valid_on", "known_at", "min_position", "towards", "explain", "caps", "signed")
     LINES_FIELD_NUMBER: _ClassVar[int]
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     VALID_ON_FIELD_NUMBER: _ClassVar[int]
@@ -192,6 +200,7 @@ class EvaluateRequest(_message.Message):
     TOWARDS_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     CAPS_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     lines: _containers.RepeatedCompositeFieldContainer[TranscriptLine]
     receiver: str
     valid_on: str
@@ -200,10 +209,11 @@ class EvaluateRequest(_message.Message):
     towards: str
     explain: bool
     caps: str
-    def __init__(self, lines: _Optional[_Iterable[_Union[TranscriptLine, _Mapping]]] = ..., receiver: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., towards: _Optional[str] = ..., explain: _Optional[bool] = ..., caps: _Optional[str] = ...) -> None: ...
+    signed: bool
+    def __init__(self, lines: _Optional[_Iterable[_Union[TranscriptLine, _Mapping]]] = ..., receiver: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., towards: _Optional[str] = ..., explain: _Optional[bool] = ..., caps: _Optional[str] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
-    __slots__ = ("reference", "line", "receiver", "match", "rule", "reasons", "smallest_fix", "summary", "position", "counted", "credits", "used_lines", "trace")
+    __slots__ = ("reference", "line", "receiver", "match", "rule", "reasons", "smallest_fix", "summary", "position", "counted", "credits", "used_lines", "trace", "jws")
     class Summary(_message.Message):
         __slots__ = ("matched", "maybe", "missed", "credits", "receivers")
         MATCHED_FIELD_NUMBER: _ClassVar[int]
@@ -275,6 +285,7 @@ class EvaluateResponse(_message.Message):
     CREDITS_FIELD_NUMBER: _ClassVar[int]
     USED_LINES_FIELD_NUMBER: _ClassVar[int]
     TRACE_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     reference: str
     line: int
     receiver: str
@@ -288,7 +299,8 @@ class EvaluateResponse(_message.Message):
     credits: _containers.RepeatedCompositeFieldContainer[_common_pb2.CreditValue]
     used_lines: _containers.RepeatedScalarFieldContainer[int]
     trace: Trace
-    def __init__(self, reference: _Optional[str] = ..., line: _Optional[int] = ..., receiver: _Optional[str] = ..., match: _Optional[_Union[Match, str]] = ..., rule: _Optional[_Union[Rule, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., smallest_fix: _Optional[_Iterable[str]] = ..., summary: _Optional[_Union[EvaluateResponse.Summary, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., counted: _Optional[bool] = ..., credits: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ..., used_lines: _Optional[_Iterable[int]] = ..., trace: _Optional[_Union[Trace, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, reference: _Optional[str] = ..., line: _Optional[int] = ..., receiver: _Optional[str] = ..., match: _Optional[_Union[Match, str]] = ..., rule: _Optional[_Union[Rule, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., smallest_fix: _Optional[_Iterable[str]] = ..., summary: _Optional[_Union[EvaluateResponse.Summary, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., counted: _Optional[bool] = ..., credits: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ..., used_lines: _Optional[_Iterable[int]] = ..., trace: _Optional[_Union[Trace, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class Trace(_message.Message):
     __slots__ = ("rule", "version", "match", "reasons", "root", "tables")
@@ -324,7 +336,7 @@ class Trace(_message.Message):
     def __init__(self, rule: _Optional[str] = ..., version: _Optional[int] = ..., match: _Optional[_Union[Match, str]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., root: _Optional[_Union[Trace.Clause, _Mapping]] = ..., tables: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("words", "member", "kind", "jurisdiction", "delivery_mode", "framework", "occupation", "page_size", "page_token", "known_at", "fields", "min_position")
+    __slots__ = ("words", "member", "kind", "jurisdiction", "delivery_mode", "framework", "occupation", "page_size", "page_token", "known_at", "fields", "min_position", "signed")
     WORDS_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -337,6 +349,7 @@ class SearchRequest(_message.Message):
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     words: str
     member: str
     kind: str
@@ -349,46 +362,53 @@ class SearchRequest(_message.Message):
     known_at: _common_pb2.KnownAt
     fields: _field_mask_pb2.FieldMask
     min_position: int
-    def __init__(self, words: _Optional[str] = ..., member: _Optional[str] = ..., kind: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., delivery_mode: _Optional[str] = ..., framework: _Optional[str] = ..., occupation: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+    signed: bool
+    def __init__(self, words: _Optional[str] = ..., member: _Optional[str] = ..., kind: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., delivery_mode: _Optional[str] = ..., framework: _Optional[str] = ..., occupation: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("achievements", "total", "next_page_token", "position")
+    __slots__ = ("achievements", "total", "next_page_token", "position", "jws")
     ACHIEVEMENTS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     achievements: _containers.RepeatedCompositeFieldContainer[Achievement]
     total: int
     next_page_token: str
     position: _common_pb2.Position
-    def __init__(self, achievements: _Optional[_Iterable[_Union[Achievement, _Mapping]]] = ..., total: _Optional[int] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, achievements: _Optional[_Iterable[_Union[Achievement, _Mapping]]] = ..., total: _Optional[int] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class GetAchievementRequest(_message.Message):
-    __slots__ = ("achievement", "known_at", "min_position", "fields")
+    __slots__ = ("achievement", "known_at", "min_position", "fields", "signed")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     known_at: _common_pb2.KnownAt
     min_position: int
     fields: _field_mask_pb2.FieldMask
-    def __init__(self, achievement: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    signed: bool
+    def __init__(self, achievement: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class GetAchievementResponse(_message.Message):
-    __slots__ = ("achievement", "endorsements", "evidence", "position")
+    __slots__ = ("achievement", "endorsements", "evidence", "position", "jws")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     ENDORSEMENTS_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     achievement: Achievement
     endorsements: _containers.RepeatedCompositeFieldContainer[Endorsement]
     evidence: _containers.RepeatedCompositeFieldContainer[_common_pb2.Evidence]
     position: _common_pb2.Position
-    def __init__(self, achievement: _Optional[_Union[Achievement, _Mapping]] = ..., endorsements: _Optional[_Iterable[_Union[Endorsement, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[_common_pb2.Evidence, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, achievement: _Optional[_Union[Achievement, _Mapping]] = ..., endorsements: _Optional[_Iterable[_Union[Endorsement, _Mapping]]] = ..., evidence: _Optional[_Iterable[_Union[_common_pb2.Evidence, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class ListRulesRequest(_message.Message):
-    __slots__ = ("sender", "sender_jurisdiction", "receiver", "receiver_jurisdiction", "words", "achievement", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields")
+    __slots__ = ("sender", "sender_jurisdiction", "receiver", "receiver_jurisdiction", "words", "achievement", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields", "signed")
     SENDER_FIELD_NUMBER: _ClassVar[int]
     SENDER_JURISDICTION_FIELD_NUMBER: _ClassVar[int]
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
@@ -401,6 +421,7 @@ class ListRulesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     sender: str
     sender_jurisdiction: str
     receiver: str
@@ -413,47 +434,54 @@ class ListRulesRequest(_message.Message):
     page_size: int
     page_token: str
     fields: _field_mask_pb2.FieldMask
-    def __init__(self, sender: _Optional[str] = ..., sender_jurisdiction: _Optional[str] = ..., receiver: _Optional[str] = ..., receiver_jurisdiction: _Optional[str] = ..., words: _Optional[str] = ..., achievement: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    signed: bool
+    def __init__(self, sender: _Optional[str] = ..., sender_jurisdiction: _Optional[str] = ..., receiver: _Optional[str] = ..., receiver_jurisdiction: _Optional[str] = ..., words: _Optional[str] = ..., achievement: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ListRulesResponse(_message.Message):
-    __slots__ = ("rules", "next_page_token", "position")
+    __slots__ = ("rules", "next_page_token", "position", "jws")
     RULES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     rules: _containers.RepeatedCompositeFieldContainer[Rule]
     next_page_token: str
     position: _common_pb2.Position
-    def __init__(self, rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class PathwaysRequest(_message.Message):
-    __slots__ = ("held", "target", "count", "valid_on", "known_at", "min_position")
+    __slots__ = ("held", "target", "count", "valid_on", "known_at", "min_position", "signed")
     HELD_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     VALID_ON_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     held: _containers.RepeatedCompositeFieldContainer[TranscriptLine]
     target: str
     count: int
     valid_on: str
     known_at: _common_pb2.KnownAt
     min_position: int
-    def __init__(self, held: _Optional[_Iterable[_Union[TranscriptLine, _Mapping]]] = ..., target: _Optional[str] = ..., count: _Optional[int] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+    signed: bool
+    def __init__(self, held: _Optional[_Iterable[_Union[TranscriptLine, _Mapping]]] = ..., target: _Optional[str] = ..., count: _Optional[int] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class PathwaysResponse(_message.Message):
-    __slots__ = ("target", "title", "pathways", "complete", "position")
+    __slots__ = ("target", "title", "pathways", "complete", "position", "jws")
     TARGET_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     PATHWAYS_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     target: str
     title: str
     pathways: _containers.RepeatedCompositeFieldContainer[Pathway]
     complete: bool
     position: _common_pb2.Position
-    def __init__(self, target: _Optional[str] = ..., title: _Optional[str] = ..., pathways: _Optional[_Iterable[_Union[Pathway, _Mapping]]] = ..., complete: _Optional[bool] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, target: _Optional[str] = ..., title: _Optional[str] = ..., pathways: _Optional[_Iterable[_Union[Pathway, _Mapping]]] = ..., complete: _Optional[bool] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class Pathway(_message.Message):
     __slots__ = ("steps", "credits_lost", "effort_hours", "cost_cad", "reasons")

@@ -31,7 +31,7 @@ FINDING_NOT_MET: Finding
 FINDING_UNKNOWN: Finding
 
 class AssessRequest(_message.Message):
-    __slots__ = ("achievement", "pack", "asked_on", "jurisdictions", "known_at", "min_position", "given")
+    __slots__ = ("achievement", "pack", "asked_on", "jurisdictions", "known_at", "min_position", "given", "signed")
     class GivenEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +46,7 @@ class AssessRequest(_message.Message):
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     GIVEN_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     pack: str
     asked_on: str
@@ -53,10 +54,11 @@ class AssessRequest(_message.Message):
     known_at: _common_pb2.KnownAt
     min_position: int
     given: _containers.ScalarMap[str, float]
-    def __init__(self, achievement: _Optional[str] = ..., pack: _Optional[str] = ..., asked_on: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., given: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    signed: bool
+    def __init__(self, achievement: _Optional[str] = ..., pack: _Optional[str] = ..., asked_on: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., given: _Optional[_Mapping[str, float]] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class AssessResponse(_message.Message):
-    __slots__ = ("achievement", "title", "verdict", "criteria", "jurisdictions", "grounds_in_law", "missing", "pack", "pack_version", "position", "pack_used", "clauses")
+    __slots__ = ("achievement", "title", "verdict", "criteria", "jurisdictions", "grounds_in_law", "missing", "pack", "pack_version", "position", "pack_used", "clauses", "jws")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +71,7 @@ class AssessResponse(_message.Message):
     POSITION_FIELD_NUMBER: _ClassVar[int]
     PACK_USED_FIELD_NUMBER: _ClassVar[int]
     CLAUSES_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     title: str
     verdict: PortabilityVerdict
@@ -81,7 +84,8 @@ class AssessResponse(_message.Message):
     position: _common_pb2.Position
     pack_used: PackUsed
     clauses: _containers.RepeatedCompositeFieldContainer[ClauseFinding]
-    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., verdict: _Optional[_Union[PortabilityVerdict, str]] = ..., criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., jurisdictions: _Optional[_Iterable[_Union[JurisdictionVerdict, _Mapping]]] = ..., grounds_in_law: _Optional[_Iterable[_Union[Ground, _Mapping]]] = ..., missing: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., pack: _Optional[str] = ..., pack_version: _Optional[int] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., pack_used: _Optional[_Union[PackUsed, _Mapping]] = ..., clauses: _Optional[_Iterable[_Union[ClauseFinding, _Mapping]]] = ...) -> None: ...
+    jws: str
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., verdict: _Optional[_Union[PortabilityVerdict, str]] = ..., criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., jurisdictions: _Optional[_Iterable[_Union[JurisdictionVerdict, _Mapping]]] = ..., grounds_in_law: _Optional[_Iterable[_Union[Ground, _Mapping]]] = ..., missing: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., pack: _Optional[str] = ..., pack_version: _Optional[int] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., pack_used: _Optional[_Union[PackUsed, _Mapping]] = ..., clauses: _Optional[_Iterable[_Union[ClauseFinding, _Mapping]]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class PackUsed(_message.Message):
     __slots__ = ("origin", "evidence", "notes")
@@ -227,22 +231,26 @@ class Ground(_message.Message):
     def __init__(self, code: _Optional[str] = ..., message: _Optional[_Mapping[str, str]] = ..., evidence: _Optional[_Iterable[_Union[_common_pb2.Evidence, _Mapping]]] = ...) -> None: ...
 
 class ListPacksRequest(_message.Message):
-    __slots__ = ("known_at", "min_position", "asked_on")
+    __slots__ = ("known_at", "min_position", "asked_on", "signed")
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     ASKED_ON_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     known_at: _common_pb2.KnownAt
     min_position: int
     asked_on: str
-    def __init__(self, known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., asked_on: _Optional[str] = ...) -> None: ...
+    signed: bool
+    def __init__(self, known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., asked_on: _Optional[str] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ListPacksResponse(_message.Message):
-    __slots__ = ("packs", "position")
+    __slots__ = ("packs", "position", "jws")
     PACKS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     packs: _containers.RepeatedCompositeFieldContainer[Pack]
     position: _common_pb2.Position
-    def __init__(self, packs: _Optional[_Iterable[_Union[Pack, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, packs: _Optional[_Iterable[_Union[Pack, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class Pack(_message.Message):
     __slots__ = ("id", "version", "title", "source", "effective_from", "effective_to", "jurisdictions", "sample", "used")
@@ -274,30 +282,34 @@ class Pack(_message.Message):
     def __init__(self, id: _Optional[str] = ..., version: _Optional[int] = ..., title: _Optional[_Mapping[str, str]] = ..., source: _Optional[str] = ..., effective_from: _Optional[str] = ..., effective_to: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ..., sample: _Optional[bool] = ..., used: _Optional[_Union[PackUsed, _Mapping]] = ...) -> None: ...
 
 class ProfileRequest(_message.Message):
-    __slots__ = ("achievement", "packs", "asked_on", "known_at", "min_position")
+    __slots__ = ("achievement", "packs", "asked_on", "known_at", "min_position", "signed")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     PACKS_FIELD_NUMBER: _ClassVar[int]
     ASKED_ON_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     packs: _containers.RepeatedScalarFieldContainer[str]
     asked_on: str
     known_at: _common_pb2.KnownAt
     min_position: int
-    def __init__(self, achievement: _Optional[str] = ..., packs: _Optional[_Iterable[str]] = ..., asked_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+    signed: bool
+    def __init__(self, achievement: _Optional[str] = ..., packs: _Optional[_Iterable[str]] = ..., asked_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ProfileResponse(_message.Message):
-    __slots__ = ("achievement", "title", "packs", "position")
+    __slots__ = ("achievement", "title", "packs", "position", "jws")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     PACKS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     title: str
     packs: _containers.RepeatedCompositeFieldContainer[PackFinding]
     position: _common_pb2.Position
-    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., packs: _Optional[_Iterable[_Union[PackFinding, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., packs: _Optional[_Iterable[_Union[PackFinding, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class PackFinding(_message.Message):
     __slots__ = ("pack", "finding", "clauses")
@@ -310,7 +322,7 @@ class PackFinding(_message.Message):
     def __init__(self, pack: _Optional[_Union[Pack, _Mapping]] = ..., finding: _Optional[_Union[Finding, str]] = ..., clauses: _Optional[_Iterable[_Union[ClauseFinding, _Mapping]]] = ...) -> None: ...
 
 class LeadsToRequest(_message.Message):
-    __slots__ = ("framework", "code", "jurisdiction", "known_at", "min_position", "page_size", "page_token")
+    __slots__ = ("framework", "code", "jurisdiction", "known_at", "min_position", "page_size", "page_token", "signed")
     FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     JURISDICTION_FIELD_NUMBER: _ClassVar[int]
@@ -318,6 +330,7 @@ class LeadsToRequest(_message.Message):
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     framework: str
     code: str
     jurisdiction: str
@@ -325,21 +338,24 @@ class LeadsToRequest(_message.Message):
     min_position: int
     page_size: int
     page_token: str
-    def __init__(self, framework: _Optional[str] = ..., code: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    signed: bool
+    def __init__(self, framework: _Optional[str] = ..., code: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class LeadsToResponse(_message.Message):
-    __slots__ = ("title", "leads", "demand", "position", "next_page_token")
+    __slots__ = ("title", "leads", "demand", "position", "next_page_token", "jws")
     TITLE_FIELD_NUMBER: _ClassVar[int]
     LEADS_FIELD_NUMBER: _ClassVar[int]
     DEMAND_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     title: str
     leads: _containers.RepeatedCompositeFieldContainer[Lead]
     demand: _containers.RepeatedCompositeFieldContainer[StatedDemand]
     position: _common_pb2.Position
     next_page_token: str
-    def __init__(self, title: _Optional[str] = ..., leads: _Optional[_Iterable[_Union[Lead, _Mapping]]] = ..., demand: _Optional[_Iterable[_Union[StatedDemand, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    jws: str
+    def __init__(self, title: _Optional[str] = ..., leads: _Optional[_Iterable[_Union[Lead, _Mapping]]] = ..., demand: _Optional[_Iterable[_Union[StatedDemand, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., next_page_token: _Optional[str] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class Lead(_message.Message):
     __slots__ = ("achievement", "title", "member", "names", "kind", "grounds", "sufficient_for")
@@ -397,26 +413,30 @@ class StatedDemand(_message.Message):
     def __init__(self, region: _Optional[str] = ..., size: _Optional[int] = ..., source: _Optional[str] = ..., stated_on: _Optional[str] = ..., evidence: _Optional[_Union[_common_pb2.Evidence, _Mapping]] = ...) -> None: ...
 
 class CompareLevelRequest(_message.Message):
-    __slots__ = ("framework", "level", "known_at", "min_position")
+    __slots__ = ("framework", "level", "known_at", "min_position", "signed")
     FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
     LEVEL_FIELD_NUMBER: _ClassVar[int]
     KNOWN_AT_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     framework: str
     level: str
     known_at: _common_pb2.KnownAt
     min_position: int
-    def __init__(self, framework: _Optional[str] = ..., level: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ...) -> None: ...
+    signed: bool
+    def __init__(self, framework: _Optional[str] = ..., level: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class CompareLevelResponse(_message.Message):
-    __slots__ = ("levels", "reasons", "position")
+    __slots__ = ("levels", "reasons", "position", "jws")
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     levels: _containers.RepeatedCompositeFieldContainer[ComparedLevel]
     reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
     position: _common_pb2.Position
-    def __init__(self, levels: _Optional[_Iterable[_Union[ComparedLevel, _Mapping]]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, levels: _Optional[_Iterable[_Union[ComparedLevel, _Mapping]]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class ComparedLevel(_message.Message):
     __slots__ = ("framework", "level", "source", "confidence", "evidence")

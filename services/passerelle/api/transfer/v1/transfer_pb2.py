@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from passerelle.api.common.v1 import common_pb2 as passerelle_dot_api_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)passerelle/api/transfer/v1/transfer.proto\x12\x1apasserelle.api.transfer.v1\x1a%passerelle/api/common/v1/common.proto\"1\n\x0bShowRequest\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x04\"t\n\x0cShowResponse\x12.\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32 .passerelle.api.transfer.v1.Case\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\".passerelle.api.common.v1.Position\"g\n\x0bListRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x14\n\x0cmin_position\x18\x05 \x01(\x04\"\x8e\x01\n\x0cListResponse\x12/\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32 .passerelle.api.transfer.v1.Case\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x34\n\x08position\x18\x03 \x01(\x0b\x32\".passerelle.api.common.v1.Position\"\"\n\x0cWatchRequest\x12\x12\n\nfrom_index\x18\x01 \x01(\x04\"u\n\rWatchResponse\x12.\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32 .passerelle.api.transfer.v1.Case\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\".passerelle.api.common.v1.Position\"\xf6\x02\n\x04\x43\x61se\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0e\n\x06sender\x18\x04 \x01(\t\x12\x10\n\x08receiver\x18\x05 \x01(\t\x12\x0f\n\x07release\x18\x06 \x01(\t\x12\x11\n\tprogramme\x18\x07 \x01(\t\x12\x13\n\x0b\x63redentials\x18\x08 \x03(\t\x12/\n\x05lines\x18\t \x03(\x0b\x32 .passerelle.api.transfer.v1.Line\x12/\n\x05steps\x18\n \x03(\x0b\x32 .passerelle.api.transfer.v1.Step\x12\x15\n\rchanged_index\x18\x0b \x01(\x04\x12\x11\n\tappeal_by\x18\x0c \x01(\t\x12\r\n\x05\x66inal\x18\r \x01(\x08\x12\r\n\x05level\x18\x0e \x01(\r\x12-\n\x04uses\x18\x0f \x03(\x0b\x32\x1f.passerelle.api.transfer.v1.Use\x12\x0e\n\x06\x64ue_on\x18\x10 \x01(\t\"d\n\x03Use\x12\x12\n\ncredential\x18\x01 \x01(\t\x12\x10\n\x08receiver\x18\x02 \x01(\t\x12\x11\n\tprogramme\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x15\n\rchanged_index\x18\x05 \x01(\x04\"\xda\x01\n\x04Line\x12\x0c\n\x04line\x18\x01 \x01(\r\x12\x12\n\ncredential\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x13\n\x0brecognition\x18\x04 \x01(\t\x12\x19\n\x11individual_reason\x18\x05 \x01(\t\x12\x32\n\x07outcome\x18\x06 \x01(\x0b\x32!.passerelle.api.common.v1.Outcome\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x11\n\twaits_for\x18\x08 \x01(\t\x12\x19\n\x11recognition_index\x18\t \x01(\x04\"\xcf\x01\n\x04Step\x12\r\n\x05\x65vent\x18\x01 \x01(\t\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x16\n\x0e\x61\x63\x63\x65pted_at_ms\x18\x04 \x01(\x03\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x13\n\x0b\x63\x61use_index\x18\x07 \x01(\x04\x12\x15\n\rearlier_index\x18\x08 \x01(\x04\x12\x37\n\tdocuments\x18\t \x03(\x0b\x32$.passerelle.api.transfer.v1.Document\"J\n\x08\x44ocument\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0c\n\x04role\x18\x04 \x01(\t\"\x1f\n\x11\x44\x65pendentsRequest\x12\n\n\x02on\x18\x01 \x01(\t\"\x85\x01\n\x12\x44\x65pendentsResponse\x12\x39\n\ndependents\x18\x01 \x03(\x0b\x32%.passerelle.api.transfer.v1.Dependent\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\".passerelle.api.common.v1.Position\"7\n\tDependent\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t2\x94\x03\n\x0fTransferService\x12Y\n\x04Show\x12\'.passerelle.api.transfer.v1.ShowRequest\x1a(.passerelle.api.transfer.v1.ShowResponse\x12Y\n\x04List\x12\'.passerelle.api.transfer.v1.ListRequest\x1a(.passerelle.api.transfer.v1.ListResponse\x12^\n\x05Watch\x12(.passerelle.api.transfer.v1.WatchRequest\x1a).passerelle.api.transfer.v1.WatchResponse0\x01\x12k\n\nDependents\x12-.passerelle.api.transfer.v1.DependentsRequest\x1a..passerelle.api.transfer.v1.DependentsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)passerelle/api/transfer/v1/transfer.proto\x12\x1apasserelle.api.transfer.v1\x1a%passerelle/api/common/v1/common.proto\"A\n\x0bShowRequest\x12\x0c\n\x04\x63\x61se\x18\x01 \x01(\t\x12\x14\n\x0cmin_position\x18\x02 \x01(\x04\x12\x0e\n\x06signed\x18\x03 \x01(\x08\"\x81\x01\n\x0cShowResponse\x12.\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32 .passerelle.api.transfer.v1.Case\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\".passerelle.api.common.v1.Position\x12\x0b\n\x03jws\x18\x03 \x01(\t\"w\n\x0bListRequest\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x14\n\x0cmin_position\x18\x05 \x01(\x04\x12\x0e\n\x06signed\x18\x06 \x01(\x08\"\x9b\x01\n\x0cListResponse\x12/\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32 .passerelle.api.transfer.v1.Case\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x34\n\x08position\x18\x03 \x01(\x0b\x32\".passerelle.api.common.v1.Position\x12\x0b\n\x03jws\x18\x04 \x01(\t\"\"\n\x0cWatchRequest\x12\x12\n\nfrom_index\x18\x01 \x01(\x04\"u\n\rWatchResponse\x12.\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32 .passerelle.api.transfer.v1.Case\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\".passerelle.api.common.v1.Position\"\xf6\x02\n\x04\x43\x61se\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0e\n\x06sender\x18\x04 \x01(\t\x12\x10\n\x08receiver\x18\x05 \x01(\t\x12\x0f\n\x07release\x18\x06 \x01(\t\x12\x11\n\tprogramme\x18\x07 \x01(\t\x12\x13\n\x0b\x63redentials\x18\x08 \x03(\t\x12/\n\x05lines\x18\t \x03(\x0b\x32 .passerelle.api.transfer.v1.Line\x12/\n\x05steps\x18\n \x03(\x0b\x32 .passerelle.api.transfer.v1.Step\x12\x15\n\rchanged_index\x18\x0b \x01(\x04\x12\x11\n\tappeal_by\x18\x0c \x01(\t\x12\r\n\x05\x66inal\x18\r \x01(\x08\x12\r\n\x05level\x18\x0e \x01(\r\x12-\n\x04uses\x18\x0f \x03(\x0b\x32\x1f.passerelle.api.transfer.v1.Use\x12\x0e\n\x06\x64ue_on\x18\x10 \x01(\t\"d\n\x03Use\x12\x12\n\ncredential\x18\x01 \x01(\t\x12\x10\n\x08receiver\x18\x02 \x01(\t\x12\x11\n\tprogramme\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x15\n\rchanged_index\x18\x05 \x01(\x04\"\xda\x01\n\x04Line\x12\x0c\n\x04line\x18\x01 \x01(\r\x12\x12\n\ncredential\x18\x02 \x01(\t\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x13\n\x0brecognition\x18\x04 \x01(\t\x12\x19\n\x11individual_reason\x18\x05 \x01(\t\x12\x32\n\x07outcome\x18\x06 \x01(\x0b\x32!.passerelle.api.common.v1.Outcome\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x11\n\twaits_for\x18\x08 \x01(\t\x12\x19\n\x11recognition_index\x18\t \x01(\x04\"\xcf\x01\n\x04Step\x12\r\n\x05\x65vent\x18\x01 \x01(\t\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x16\n\x0e\x61\x63\x63\x65pted_at_ms\x18\x04 \x01(\x03\x12\x0c\n\x04note\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x13\n\x0b\x63\x61use_index\x18\x07 \x01(\x04\x12\x15\n\rearlier_index\x18\x08 \x01(\x04\x12\x37\n\tdocuments\x18\t \x03(\x0b\x32$.passerelle.api.transfer.v1.Document\"J\n\x08\x44ocument\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0c\n\x04role\x18\x04 \x01(\t\"/\n\x11\x44\x65pendentsRequest\x12\n\n\x02on\x18\x01 \x01(\t\x12\x0e\n\x06signed\x18\x02 \x01(\x08\"\x92\x01\n\x12\x44\x65pendentsResponse\x12\x39\n\ndependents\x18\x01 \x03(\x0b\x32%.passerelle.api.transfer.v1.Dependent\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\".passerelle.api.common.v1.Position\x12\x0b\n\x03jws\x18\x03 \x01(\t\"7\n\tDependent\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t2\x94\x03\n\x0fTransferService\x12Y\n\x04Show\x12\'.passerelle.api.transfer.v1.ShowRequest\x1a(.passerelle.api.transfer.v1.ShowResponse\x12Y\n\x04List\x12\'.passerelle.api.transfer.v1.ListRequest\x1a(.passerelle.api.transfer.v1.ListResponse\x12^\n\x05Watch\x12(.passerelle.api.transfer.v1.WatchRequest\x1a).passerelle.api.transfer.v1.WatchResponse0\x01\x12k\n\nDependents\x12-.passerelle.api.transfer.v1.DependentsRequest\x1a..passerelle.api.transfer.v1.DependentsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,33 +33,33 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'passerelle.api.transfer.v1.
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SHOWREQUEST']._serialized_start=112
-  _globals['_SHOWREQUEST']._serialized_end=161
-  _globals['_SHOWRESPONSE']._serialized_start=163
-  _globals['_SHOWRESPONSE']._serialized_end=279
-  _globals['_LISTREQUEST']._serialized_start=281
-  _globals['_LISTREQUEST']._serialized_end=384
-  _globals['_LISTRESPONSE']._serialized_start=387
-  _globals['_LISTRESPONSE']._serialized_end=529
-  _globals['_WATCHREQUEST']._serialized_start=531
-  _globals['_WATCHREQUEST']._serialized_end=565
-  _globals['_WATCHRESPONSE']._serialized_start=567
-  _globals['_WATCHRESPONSE']._serialized_end=684
-  _globals['_CASE']._serialized_start=687
-  _globals['_CASE']._serialized_end=1061
-  _globals['_USE']._serialized_start=1063
-  _globals['_USE']._serialized_end=1163
-  _globals['_LINE']._serialized_start=1166
-  _globals['_LINE']._serialized_end=1384
-  _globals['_STEP']._serialized_start=1387
-  _globals['_STEP']._serialized_end=1594
-  _globals['_DOCUMENT']._serialized_start=1596
-  _globals['_DOCUMENT']._serialized_end=1670
-  _globals['_DEPENDENTSREQUEST']._serialized_start=1672
-  _globals['_DEPENDENTSREQUEST']._serialized_end=1703
-  _globals['_DEPENDENTSRESPONSE']._serialized_start=1706
-  _globals['_DEPENDENTSRESPONSE']._serialized_end=1839
-  _globals['_DEPENDENT']._serialized_start=1841
-  _globals['_DEPENDENT']._serialized_end=1896
-  _globals['_TRANSFERSERVICE']._serialized_start=1899
-  _globals['_TRANSFERSERVICE']._serialized_end=2303
+  _globals['_SHOWREQUEST']._serialized_end=177
+  _globals['_SHOWRESPONSE']._serialized_start=180
+  _globals['_SHOWRESPONSE']._serialized_end=309
+  _globals['_LISTREQUEST']._serialized_start=311
+  _globals['_LISTREQUEST']._serialized_end=430
+  _globals['_LISTRESPONSE']._serialized_start=433
+  _globals['_LISTRESPONSE']._serialized_end=588
+  _globals['_WATCHREQUEST']._serialized_start=590
+  _globals['_WATCHREQUEST']._serialized_end=624
+  _globals['_WATCHRESPONSE']._serialized_start=626
+  _globals['_WATCHRESPONSE']._serialized_end=743
+  _globals['_CASE']._serialized_start=746
+  _globals['_CASE']._serialized_end=1120
+  _globals['_USE']._serialized_start=1122
+  _globals['_USE']._serialized_end=1222
+  _globals['_LINE']._serialized_start=1225
+  _globals['_LINE']._serialized_end=1443
+  _globals['_STEP']._serialized_start=1446
+  _globals['_STEP']._serialized_end=1653
+  _globals['_DOCUMENT']._serialized_start=1655
+  _globals['_DOCUMENT']._serialized_end=1729
+  _globals['_DEPENDENTSREQUEST']._serialized_start=1731
+  _globals['_DEPENDENTSREQUEST']._serialized_end=1778
+  _globals['_DEPENDENTSRESPONSE']._serialized_start=1781
+  _globals['_DEPENDENTSRESPONSE']._serialized_end=1927
+  _globals['_DEPENDENT']._serialized_start=1929
+  _globals['_DEPENDENT']._serialized_end=1984
+  _globals['_TRANSFERSERVICE']._serialized_start=1987
+  _globals['_TRANSFERSERVICE']._serialized_end=2391
 # @@protoc_insertion_point(module_scope)

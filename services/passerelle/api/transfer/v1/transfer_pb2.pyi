@@ -8,44 +8,52 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ShowRequest(_message.Message):
-    __slots__ = ("case", "min_position")
+    __slots__ = ("case", "min_position", "signed")
     CASE_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     case: str
     min_position: int
-    def __init__(self, case: _Optional[str] = ..., min_position: _Optional[int] = ...) -> None: ...
+    signed: bool
+    def __init__(self, case: _Optional[str] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ShowResponse(_message.Message):
-    __slots__ = ("case", "position")
+    __slots__ = ("case", "position", "jws")
     CASE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     case: Case
     position: _common_pb2.Position
-    def __init__(self, case: _Optional[_Union[Case, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, case: _Optional[_Union[Case, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class ListRequest(_message.Message):
-    __slots__ = ("role", "state", "page_size", "page_token", "min_position")
+    __slots__ = ("role", "state", "page_size", "page_token", "min_position", "signed")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     role: str
     state: str
     page_size: int
     page_token: str
     min_position: int
-    def __init__(self, role: _Optional[str] = ..., state: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., min_position: _Optional[int] = ...) -> None: ...
+    signed: bool
+    def __init__(self, role: _Optional[str] = ..., state: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class ListResponse(_message.Message):
-    __slots__ = ("cases", "next_page_token", "position")
+    __slots__ = ("cases", "next_page_token", "position", "jws")
     CASES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     cases: _containers.RepeatedCompositeFieldContainer[Case]
     next_page_token: str
     position: _common_pb2.Position
-    def __init__(self, cases: _Optional[_Iterable[_Union[Case, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, cases: _Optional[_Iterable[_Union[Case, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class WatchRequest(_message.Message):
     __slots__ = ("from_index",)
@@ -168,18 +176,22 @@ class Document(_message.Message):
     def __init__(self, sha256: _Optional[str] = ..., media_type: _Optional[str] = ..., size: _Optional[int] = ..., role: _Optional[str] = ...) -> None: ...
 
 class DependentsRequest(_message.Message):
-    __slots__ = ("on",)
+    __slots__ = ("on", "signed")
     ON_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     on: str
-    def __init__(self, on: _Optional[str] = ...) -> None: ...
+    signed: bool
+    def __init__(self, on: _Optional[str] = ..., signed: _Optional[bool] = ...) -> None: ...
 
 class DependentsResponse(_message.Message):
-    __slots__ = ("dependents", "position")
+    __slots__ = ("dependents", "position", "jws")
     DEPENDENTS_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
     dependents: _containers.RepeatedCompositeFieldContainer[Dependent]
     position: _common_pb2.Position
-    def __init__(self, dependents: _Optional[_Iterable[_Union[Dependent, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ...) -> None: ...
+    jws: str
+    def __init__(self, dependents: _Optional[_Iterable[_Union[Dependent, _Mapping]]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class Dependent(_message.Message):
     __slots__ = ("key", "member", "state")

@@ -1,0 +1,117 @@
+"""``passerelle verify``: check what a service signed, without asking anybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from passerelle.cli.answering import LangOption, known_at, language
+from passerelle.cli.common import JsonOption, print_json, text_or_file, verifier_keys
+from passerelle.core.errors import FormatError
+
+if TYPE_CHECKING:
+    from passerelle.core.answer import VerifiedAnswer
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def main() -> None:
+    """Signed answers: check them offline, and put them on paper."""
+
+
+@app.command()
+def answer(
+    file: Annotated[Path, typer.Argument(help="A signed answer, *.answer.jws.", exists=True, dir_okay=False)],
+    vkey: Annotated[list[str], typer.Option("--vkey", help="The log's verifier key, or a file that holds it.")],
+    issuer_key: Annotated[
+        list[str], typer.Option("--issuer-key", help="Public key of the answering service, or a file of it (hex).")
+    ],
+    network: Annotated[str | None, typer.Option("--network", help="The log's origin; default: the key's name.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="Judge as of 2026-11-02T14:05:00Z; now otherwise.")] = None,
+    witness: Annotated[
+        list[str] | None, typer.Option("--witness", help="A witness's verifier key, or a file of such, one a line.")
+    ] = None,
+    witnesses: Annotated[
+        int, typer.Option("--witnesses", min=0, help="So many of the witnesses must have cosigned.")
+    ] = 0,
+    operator: Annotated[str, typer.Option("--operator", help="Whose cosignature does not count.")] = "operator",
+    paper: Annotated[Path | None, typer.Option("--print", help="Write the answer as a page for print, *.html.")] = None,
+    lang: LangOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a signed answer offline: signature, checkpoint, position, time; --print writes it as a page."""
+    from passerelle.core.answer import verify_answer
+    from passerelle.core.jws import MAX_SIZE
+    from passerelle.core.witness import quorum_without
+
+    keys = verifier_keys(vkey)
+    if not keys:
+        raise FormatError("argument-missing", "The file holds no verifier key.", where="--vkey")
+    origin = network or keys[0].name
+    policy = quorum_without(witnesses, verifier_keys(witness or []), origin, operator)
+    with file.open("rb") as stream:
+        data = stream.read(MAX_SIZE + 1)
+    found = verify_answer(data, _issuers(issuer_key), keys, network=origin, now_ms=_instant(at), witnesses=policy)
+    if paper is not None:
+        from passerelle.cli.answer_page import page
+
+        paper.write_text(page(found, data, language(lang)), encoding="utf-8")
+    if as_json:
+        print_json(_answer(found))
+    else:
+        _tell(found, paper)
+
+
+def _issuers(values: list[str]) -> dict[str, bytes]:
+    from passerelle.core.signature import key_id
+
+    found = {}
+    for value in values:
+        try:
+            public_key = bytes.fromhex(text_or_file(value))
+            found[key_id(public_key)] = public_key
+        except (ValueError, FormatError):
+            raise FormatError("key-malformed", "An issuer's key is 64 hex digits.", where="--issuer-key") from None
+    return found
+
+
+def _instant(text: str | None) -> int:
+    """Unix ms. Raises FormatError ``argument-invalid``."""
+    from passerelle.runtime.clock import SystemClock
+
+    if text is None:
+        return SystemClock().now_ms()
+    found = known_at(text)
+    if "instant_ms" not in found:
+        raise FormatError("argument-invalid", "This is no instant.", where="--at", fix="Write 2026-11-02T14:05:00Z.")
+    return found["instant_ms"]
+
+
+def _answer(found: VerifiedAnswer) -> dict[str, Any]:
+    checkpoint = found.checkpoint
+    return {
+        "valid": True,
+        **{name: value for name, value in found.content.items() if name != "checkpoint"},
+        "checkpoint": {"size": checkpoint.size, "root": checkpoint.root.hex()},
+        "witnesses": list(found.witnesses),
+    }
+
+
+def _tell(found: VerifiedAnswer, paper: Path | None) -> None:
+    content, checkpoint = found.content, found.checkpoint
+    typer.echo("valid: checked offline, nobody was asked")
+    typer.echo(f"  question    {content['method']}")
+    typer.echo(f"  signed by   {content['issuer']['member']}, key {found.key_id}")
+    typer.echo(f"  holds       from {content['issued_at']} until {content['expires_at']}")
+    typer.echo(f"  position    {found.size} entries of {content['network']}")
+    typer.echo(f"  checkpoint  {checkpoint.size} entries, root {checkpoint.root.hex()}, signed by the log")
+    for name in found.witnesses:
+        typer.echo(f"  witness     {name}")
+    for name, version in sorted(content["packs"].items()):
+        typer.echo(f"  policy      {name} v{version}")
+    if paper is not None:
+        typer.echo(f"  page        {paper}")
+    typer.echo("Whether the key is the one that this member lists for answers is told by the registry.")
