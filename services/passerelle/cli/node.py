@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from passerelle.cli import (
+    node_doctor,
     node_export,
     node_import,
+    node_init,
+    node_learner,
     node_map,
     node_reconcile,
     node_release,
@@ -29,47 +31,15 @@ app.add_typer(node_release.app, name="release")
 app.add_typer(node_transfer.app, name="transfer")
 app.add_typer(node_witness.app, name="witness")
 app.add_typer(node_import.drafts, name="drafts")
+app.add_typer(node_learner.app, name="learner")
+app.command("access")(node_learner.access)
+app.command("init")(node_init.init)
+app.command("doctor")(node_doctor.doctor)
 app.command("reconcile")(node_reconcile.reconcile)
 app.command("import")(node_import.import_)
 app.command("map")(node_map.map_)
 app.command("export")(node_export.export)
 app.command("pesc")(node_export.pesc)
-
-
-@app.command()
-def init(
-    member: Annotated[str, typer.Option("--member", help="The member id, for example humber.")],
-    kind: Annotated[str, typer.Option("--kind", help="What the organisation is, for example college.")],
-    name: Annotated[list[str], typer.Option("--name", help="en='Humber College'; once a language.")],
-    jurisdiction: Annotated[list[str], typer.Option("--jurisdiction", help="CA-ON and the like; may come again.")],
-    role: Annotated[list[str], typer.Option("--role", help="issue, recognise, articulate, endorse, read.")],
-    folder: Annotated[Path, typer.Option("--folder", help="The new folder of the node.")],
-    database: Annotated[str, typer.Option("--database", help="URL of the node's own PostgreSQL database.")],
-    kafka: Annotated[str, typer.Option("--kafka", help="Brokers: host:port,host:port.")],
-    query: Annotated[str, typer.Option("--query", help="The query service: host:port.")],
-    root_key: Annotated[Path, typer.Option("--root-key", help="The network's root public key, 64 hex digits.")],
-    network: Annotated[str, typer.Option("--network", help="The log's origin.")],
-    operator: Annotated[str, typer.Option("--operator")] = "operator",
-    password_file: Annotated[str, typer.Option("--database-password-file", help="File with the password.")] = "",
-    health_port: Annotated[int, typer.Option("--health-port")] = 0,
-    sample: Annotated[bool, typer.Option("--sample", help="Mark the member as sample data.")] = False,
-) -> None:
-    """Make a node's folder: keys, one commented configuration, and admission.json for the operator."""
-    from passerelle.events.member import MemberKind, Role
-    from passerelle.node.setup import NewNode, create_node, known, parse_names
-    from passerelle.runtime.clock import SystemClock
-    from passerelle.runtime.ids import SystemIds
-
-    known(kind, get_args(MemberKind), "--kind")
-    for one in role:
-        known(one, get_args(Role), "--role")
-    node = NewNode(
-        member, kind, parse_names(name), jurisdiction, role, network, database, kafka, query, operator, password_file,
-        health_port, sample,
-    )  # fmt: skip
-    create_node(folder, node, root_key, SystemIds(SystemClock()))
-    print(f"{folder / 'node.toml'}: the node's configuration. Keep the *.key files secret, and a copy in a safe place.")
-    print(f"{folder / 'admission.json'}: send this to the operator, who admits the member with it.")
 
 
 @app.command()
@@ -80,7 +50,7 @@ def run(config: ConfigOption, ready_file: ReadyOption = None) -> None:
     from passerelle.runtime.process import run_process
 
     settings = NodeConfig.load(config)
-    raise typer.Exit(run_process(lambda: build(settings), ready_file=ready_file))
+    raise typer.Exit(run_process(lambda: build(settings, config.parent / "mappings"), ready_file=ready_file))
 
 
 @app.command()
@@ -127,6 +97,7 @@ def status(
                 member=office.config.member,
                 key_id=office.signer.key_id,
                 now_ms=office.clock.now_ms(),
+                watched=[one.folder for one in office.config.watch],
             )
 
         async def done() -> bool:
@@ -205,19 +176,3 @@ def notices(config: ConfigOption, limit: Limit = 100, as_json: JsonOption = Fals
         print_json(found)
     else:
         node_show.rows(found, ("index", "event", "about", "affects", "member"))
-
-
-@app.command()
-def doctor(config: ConfigOption, as_json: JsonOption = False) -> None:
-    """Check key files, database, Kafka, query service and registry."""
-    from passerelle.node.config import NodeConfig
-    from passerelle.node.doctor import examine
-    from passerelle.runtime.clock import SystemClock
-
-    findings = asyncio.run(examine(NodeConfig.load(config), SystemClock()))
-    if as_json:
-        print_json([finding.as_dict() for finding in findings])
-    else:
-        node_show.rows([finding.as_dict() for finding in findings], ("check", "ok", "code", "what", "fix"))
-    if not all(finding.ok for finding in findings):
-        raise typer.Exit(1)

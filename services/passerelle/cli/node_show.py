@@ -174,12 +174,36 @@ def status(found: Mapping[str, Any], language: str) -> None:
             console.print(f"  {row['type']} {row['subject']}: {', '.join(row['waits_for'])}", markup=False)
     if found["checkpoint"]:
         console.print(say("checkpoint", language, size=found["checkpoint"]["size"]))
+    _came_by_themselves(console, found, language)
     if found["relay"] == "stopped":
         console.print(say("relay-stopped", language), style="bold red")
     if found["problems"]:
         console.print(say("problems", language), style="bold")
         for problem in found["problems"][:MAX_SORTS]:
             console.print(f"  {problem['code']}: {problem['what']} {problem['fix']}", markup=False)
+
+
+def _came_by_themselves(console: Any, found: Mapping[str, Any], language: str) -> None:
+    """Watched folders, pushes that wait, and the latest files of both."""
+    from passerelle.node.texts import say
+
+    for one in found.get("watched", ()):
+        text = "watched" if one["readable"] else "watched-unreadable"
+        style = "bold red" if not one["readable"] or one["failed"] else None
+        console.print(say(text, language, **one), style=style, highlight=False, markup=False, soft_wrap=True)
+    if found.get("pushes_waiting"):
+        console.print(say("pushes-waiting", language, count=found["pushes_waiting"]))
+    if latest := found.get("imports"):
+        counts = ("rows", "new", "changed", "unchanged")
+        names = [say("file", language), say("state", language), *(say(name, language) for name in counts)]
+        shown = [
+            (
+                one["file"] or one["id"], one["code"] or say(f"job-{one['state']}", language),
+                *(str(one[name]) for name in counts), str(one["refused"]),
+            )
+            for one in latest[:5]
+        ]  # fmt: skip
+        _table(console, [*names, say("rows-refused", language)], shown)
 
 
 def _why_nothing_is_sent(found: Mapping[str, Any], language: str) -> str:

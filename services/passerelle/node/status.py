@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol
 
+from passerelle.node.jobs import Job
 from passerelle.node.messages import signing_keys
 from passerelle.node.ports import CaseStore, OutboxStore, StatusStore
 from passerelle.node.records import Record, RecordKeys
+from passerelle.node.watching import folder_counts
 
 MAX_HELD: Final = 100
+MAX_JOBS: Final = 10
 
 
 class StatusSource(StatusStore, OutboxStore, Protocol):
-    """Counts, and the registry's records."""
+    """Counts, the registry's records, and files that came by a folder or over HTTP."""
+
+    async def open_jobs(self) -> int:
+        """How many pushed files wait or are being taken."""
+
+    async def latest_jobs(self, limit: int) -> list[Job]:
+        """The files that came last, newest first."""
 
 
-async def node_status(store: StatusSource, *, member: str, key_id: str, now_ms: int) -> dict[str, Any]:
-    """Streams with counts and lag (milliseconds), totals, what is held and why, problems, admission, checkpoint."""
+async def node_status(
+    store: StatusSource, *, member: str, key_id: str, now_ms: int, watched: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Streams with counts and lag (milliseconds), totals, what is held and why, problems, admission, checkpoint; of the
+    ``watched`` folders how many files wait, are being taken and failed; the latest files that came by themselves.
+    """
     streams = [_stream(row, now_ms) for row in await store.streams()]
     record = await store.own_record(member)
     stopping = await store.stopping_problem()
@@ -34,7 +48,17 @@ async def node_status(store: StatusSource, *, member: str, key_id: str, now_ms: 
         "held": [_held(row) for row in await store.held(MAX_HELD)],
         "problems": [dict(row) for row in await store.problems()],
         "checkpoint": await store.checkpoint(),
+        "watched": [folder_counts(folder) for folder in watched],
+        "pushes_waiting": await store.open_jobs(),
+        "imports": [_import(job) for job in await store.latest_jobs(MAX_JOBS)],
     }
+
+
+def _import(job: Job) -> dict[str, Any]:
+    report = job.report or {}
+    counts = {name: report.get(name, 0) for name in ("rows", "new", "changed", "unchanged", "refused")}
+    code = job.error["code"] if job.error is not None else None
+    return {"id": job.id, "source": job.source, "file": job.name, "state": job.state, "code": code, **counts}
 
 
 def _stream(row: Mapping[str, Any], now_ms: int) -> dict[str, Any]:

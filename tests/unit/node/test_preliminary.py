@@ -6,7 +6,6 @@ import base64
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from tests.unit.node.drawer import CASE, CREDIT, HELD, OfficeDesk
 from tests.unit.node.test_proposals import RULE, answer
@@ -132,11 +131,14 @@ async def test_it_holds_to_its_last_day(tmp_path: Path) -> None:
 async def test_a_file_that_was_changed_or_is_anothers_is_not_honoured(tmp_path: Path) -> None:
     desk, path = desk_of(answer()), tmp_path / "p.json"
     await given(desk, path)
-    value = orjson.loads(path.read_bytes())
-    better = base64.b64decode(value["payload"]).replace(b'"value":"3"', b'"value":"9"')
-    path.write_bytes(orjson.dumps(value | {"payload": base64.b64encode(better).decode()}))
+    made = path.read_bytes()
+    header, payload, signature = made.rstrip(b"\n").split(b".")
+    told = base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
+    better = told.replace(b'"value":"3"', b'"value":"9"')
+    assert better != told
+    path.write_bytes(b".".join((header, base64.urlsafe_b64encode(better).rstrip(b"="), signature)))
     await refused(desk, path, "answer-signature-invalid")
-    path.write_bytes(orjson.dumps(value))
+    path.write_bytes(made)
     desk.drawer.members = {}
     await refused(desk, path, "answer-signature-invalid")
     # Signed by a key of the member over another receiver's promise: of no use here.
@@ -152,7 +154,7 @@ async def test_a_file_that_was_changed_or_is_anothers_is_not_honoured(tmp_path: 
 )
 async def test_what_is_no_such_file_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.json").write_bytes(content)
-    await refused(desk_of(), tmp_path / "p.json", "schema-invalid")
+    await refused(desk_of(), tmp_path / "p.json", "answer-malformed")
 
 
 async def test_what_was_promised_is_listed_with_what_has_changed_since(tmp_path: Path) -> None:
