@@ -15,7 +15,6 @@ from passerelle.core.merkle import EMPTY_ROOT, leaf_hashes, root_from_leaves
 from passerelle.core.tiles import write_tiles
 from passerelle.embedded import EmbeddedKafka
 from passerelle.events.topics import inbox_topic
-from passerelle.ledger.main import MIGRATIONS
 from passerelle.ledger.outgoing_ports import (
     CheckpointStore,
     InboxRow,
@@ -28,6 +27,7 @@ from passerelle.ledger.outgoing_ports import (
     UnverifiedRow,
 )
 from passerelle.ledger.outgoing_stream import KafkaTopics
+from passerelle.ledger.postgres import MIGRATIONS
 from passerelle.ledger.postgres.outgoing import CheckpointPostgres, OutgoingPostgres
 from passerelle.runtime.config import DatabaseConfig, KafkaConfig
 from passerelle.runtime.postgres import connect, migrate

@@ -11,9 +11,9 @@ import pytest
 from passerelle.core.errors import Fatal
 from passerelle.core.merkle import Frontier
 from passerelle.core.statement import digest
-from passerelle.ledger.main import MIGRATIONS
 from passerelle.ledger.model import Batch, CommitPlan, LedgerState, Limits, Needs
 from passerelle.ledger.ports import Store
+from passerelle.ledger.postgres import MIGRATIONS
 from passerelle.ledger.postgres.store import PostgresStore
 from passerelle.ledger.prepare import Trees, prepare_all
 from passerelle.ledger.sequencer import Sequencer

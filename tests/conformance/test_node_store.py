@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
+from passerelle.core.errors import Retryable
 from passerelle.core.signature import SeedSigner, verify
 from passerelle.core.statement import ZERO, digest, parse_statement
 from passerelle.node.messages import FeedEvent, InboxRecord
@@ -67,6 +68,11 @@ def receipts(number: int, *outcomes: tuple[int, str]) -> InboxRecord:
         for at, code in outcomes
     ]
     return InboxRecord(number, "receipts", [{"family": "credential", "from": outcomes[0][0], "outcomes": told}])
+
+
+def signed(record: InboxRecord, statement: bytes) -> InboxRecord:
+    """The record as the ledger tells it: with the digest of the statement at its highest number."""
+    return InboxRecord(record.number, record.kind, [{**record.value[0], "digest": digest(statement).hex()}])
 
 
 async def test_events_are_numbered_and_linked_in_order_and_signed(store: Store) -> None:
@@ -199,3 +205,23 @@ async def test_records_of_members(store: Store) -> None:
     assert york is not None
     assert york["status"] == "suspended", "an older record came late"
     assert orjson.loads(orjson.dumps(await store.own_record(MEMBER))) == {"member": MEMBER, "status": "removed"}
+
+
+async def test_a_receipt_of_another_statement_changes_nothing(store: Store) -> None:
+    await store.add_drafts([draft("achievement:a"), draft("achievement:b")], 1)
+    await released(store)
+    rows = await store.open_rows("credential", 0, 10)
+    first, both = receipts(1, (1, "")), receipts(2, (1, ""), (2, ""))
+    effects = await store.take_inbox([signed(first, rows[0].signed.statement)], 1, 9)
+    assert not effects.conflict
+    for other in (b"another statement", rows[0].signed.statement):
+        with pytest.raises(Retryable) as found:
+            await store.take_inbox([signed(both, other)], 2, 9)
+        assert (found.value.code, found.value.where) == ("sequence-conflict", "credential 2")
+    # A number that this node has not reached yet is of another life of its database.
+    with pytest.raises(Retryable):
+        await store.take_inbox([signed(receipts(2, (3, "")), rows[1].signed.statement)], 2, 9)
+    assert (await store.positions())["inbox"] == (1, 1)
+    assert [row.sequence for row in await store.open_rows("credential", 0, 10)] == [2]
+    await store.take_inbox([signed(both, rows[1].signed.statement)], 2, 9)
+    assert await store.open_rows("credential", 0, 10) == []

@@ -12,8 +12,8 @@ from tests.unit.ledger_out.test_witnesses import MemoryCosignatures
 from tests.unit.node.witnessing import MemoryWitnessStore
 
 from passerelle.core.errors import PasserelleError
-from passerelle.ledger.main import MIGRATIONS
 from passerelle.ledger.outgoing_ports import StoredCheckpoint
+from passerelle.ledger.postgres import MIGRATIONS
 from passerelle.ledger.postgres.witnesses import CosignaturePostgres
 from passerelle.ledger.witnesses import (
     KEPT_CHECKPOINTS,

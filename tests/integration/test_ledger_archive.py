@@ -22,7 +22,7 @@ from passerelle.ledger.archive import new_archive, parse_manifest, read_archive
 from passerelle.ledger.archive_run import export_archive, import_archive, verify_archive
 from passerelle.ledger.check_run import Report
 from passerelle.ledger.config import LedgerConfig
-from passerelle.ledger.main import MIGRATIONS
+from passerelle.ledger.postgres import MIGRATIONS
 from passerelle.ledger.postgres.archive import open_export, open_import
 from passerelle.runtime.clock import SystemClock
 from passerelle.runtime.postgres import connect, migrate

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from passerelle.core.errors import Unavailable
-from passerelle.ledger.main import MIGRATIONS
+from passerelle.ledger.postgres import MIGRATIONS
 from passerelle.ledger.postgres.guard import guarded
 from passerelle.ledger.postgres.lease import LOCK, Lease
 from passerelle.runtime.config import DatabaseConfig

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from tests.conformance.test_ledger_store import Story, found
 
+from passerelle.core.errors import Fatal
 from passerelle.core.registry import Registry
 from passerelle.ledger.check_run import run_check
-from passerelle.ledger.main import MIGRATIONS
+from passerelle.ledger.postgres import MIGRATIONS
 from passerelle.ledger.postgres.check import open_snapshot
 from passerelle.ledger.postgres.store import PostgresStore
 from passerelle.runtime.clock import SystemClock
@@ -55,6 +56,10 @@ async def test_a_database_in_use_is_migrated(
         story = Story(store, Federation())
         humber, _ = await found(story)
         before = await pool.fetch("SELECT * FROM ledger.entry ORDER BY index")
+        with pytest.raises(Fatal) as lacking:
+            async with open_snapshot(config.database):
+                pass
+        assert (lacking.value.code, SCRIPTS[version] in lacking.value.what) == ("migration-missing", True)
         assert await migrate(pool, MIGRATIONS) == SCRIPTS[version:]
         assert await migrate(pool, MIGRATIONS) == []
         after = await pool.fetch("SELECT * FROM ledger.entry ORDER BY index")

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.integration.ledger_out import empty_topics
 from tests.integration.standing import READY_S, Service, Standing, family
 
 from passerelle.core.batch import SignedStatement
@@ -68,6 +69,7 @@ async def test_rolling_ledgers_lose_nothing_and_take_over_in_time(
     federation = Federation(f"test.example/{unique_name('net')}")
     config = make_config(tmp_path, kafka.bootstrap, database, federation)
     await begin_at_the_end(config)
+    await empty_topics(config.kafka)
     (tmp_path / "operator").mkdir()
     (tmp_path / "log.key").rename(tmp_path / "operator" / "log.key")
     (tmp_path / "root.pub").rename(tmp_path / "operator" / "root.pub")

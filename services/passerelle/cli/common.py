@@ -6,11 +6,14 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from passerelle.core.errors import PasserelleError
+
+if TYPE_CHECKING:
+    from passerelle.core.note import VerifierKey
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", envvar="PASSERELLE_CONFIG", help="The process's TOML configuration file.")
@@ -32,3 +35,20 @@ def die(error: PasserelleError) -> int:
     if error.fix:
         print(f"  to mend: {error.fix}", file=sys.stderr)
     return 1
+
+
+def text_or_file(value: str) -> str:
+    """The argument itself, or the content of the file that it names."""
+    path = Path(value)
+    # A verifier key may hold slashes, and a name too long for the file system is no file.
+    if value and len(value) < 256 and path.is_file():
+        return path.read_text(encoding="utf-8").strip()
+    return value.strip()
+
+
+def verifier_keys(values: list[str]) -> list[VerifierKey]:
+    """Verifier keys, each as it stands or from a file with one a line. Raises FormatError ``note-key-malformed``."""
+    from passerelle.core.note import VerifierKey
+
+    lines = [line.strip() for value in values for line in text_or_file(value).splitlines()]
+    return [VerifierKey.parse(line) for line in lines if line]

@@ -157,7 +157,7 @@ def import_log(
     from passerelle.core.note import NoteSigner
     from passerelle.ledger.archive_run import import_archive, verify_archive
     from passerelle.ledger.config import LedgerConfig
-    from passerelle.ledger.main import MIGRATIONS
+    from passerelle.ledger.postgres import MIGRATIONS
     from passerelle.ledger.postgres.archive import open_import
     from passerelle.runtime.clock import SystemClock
     from passerelle.runtime.keys import read_seed

@@ -173,6 +173,8 @@ record-duplicate | exists | Record repeated | Enregistrement répété | The rec
 record-unknown | absent | Record unknown | Enregistrement inconnu | There is no record with this id. | Check the id.
 record-changed | stale | Record changed since release | Enregistrement modifié depuis l'émission | A published record comes back with different content. | Publish an amendment.
 record-renumbered | exists | Record under another id | Enregistrement sous un autre identifiant | A record of the same learner, achievement and date is known under another office id. | Restore the old record id in the file; or import with --renumbered same if the office renumbered it, --renumbered new if it is one more.
+learner-erased | gone | Learner erased | Apprenant effacé | The learner of this record was erased; their details are gone for good. | Take the row out of the file; a new award of the same person needs a record id of its own.
+retention-running | state | Under retention | Conservation en cours | A record of this learner must still be kept, by the period that the node is told. | Wait until the period is over, or state the legal ground on which it is erased earlier.
 records-missing | state | Records missing | Enregistrements absents | A file that is said to be whole lacks more of the known records than allowed. | Look at them with --dry-run --full, then import again with --confirm, or without --full.
 cell-unreadable | invalid | Cell cannot be read | Cellule illisible | A cell of a workbook holds an error, a formula without a value, or a number that is none. | Write the value into the cell.
 cells-merged | invalid | Cells merged | Cellules fusionnées | Cells of the row are merged, so that it cannot be told whose value it is. | Unmerge the cells and fill each.
@@ -246,6 +248,9 @@ proposal-open | state | Proposal not answered | Proposition sans réponse | A li
 preliminary-expired | state | Preliminary assessment ended | Évaluation préliminaire échue | The time within which the preliminary assessment is honoured is over. | Assess again by the rules of today.
 proposal-absent | absent | No proposal | Aucune proposition | No decision was proposed for this version of the case. | Run passerelle node transfer propose.
 sealed-malformed | invalid | Sealed file malformed | Fichier scellé mal formé | The sealed document cannot be opened with this key. | Ask its sender to seal it to the present key.
+answer-malformed | invalid | Signed answer malformed | Réponse signée mal formée | The file is not a signed answer in its form. | Get the file again, unchanged.
+answer-expired | state | Signed answer expired | Réponse signée échue | The time for which the answer was signed is over, or has not begun. | Ask again.
+answer-key-missing | away | No key for signed answers | Aucune clé pour signer les réponses | The service has no key for signed answers that the registry shows in force. | Ask without a signature, or have the operator of the service list its key: passerelle operator keys MEMBER --add-answer FILE.
 answer-signature-invalid | invalid | Signed answer does not verify | Réponse signée non vérifiée | The answer's signature does not verify under the service's key. | Ask again and compare.
 # Questions and answers
 argument-invalid | invalid | Argument invalid | Argument invalide | An argument is missing or not in its form. | Correct the named argument.
@@ -286,6 +291,7 @@ database-unavailable | away | Database not reachable | Base de données injoigna
 database-conflict | stale | Transaction to be repeated | Transaction à répéter | PostgreSQL ended the transaction because of another. | It is tried again.
 database-schema | state | Database schema differs | Schéma de base différent | The database was made by another version. | Run the migrations.
 migration-changed | state | Migration changed | Migration modifiée | A migration that was applied has another content now. | Restore the file; write a new migration.
+migration-missing | state | Migration missing | Migration manquante | The database lacks a migration of this version. | Start the service of this version on it once; it brings the database up to date.
 commit-unknown | away | Outcome of commit unknown | Issue de la validation inconnue | The connection ended during COMMIT. | The head is read again before anything else.
 lease-lost | stale | Lease lost | Bail perdu | Another process holds the lease now. | Let it run; this one waits.
 lease-held | state | Another process is active | Autre processus actif | The lease is held by another process. | Wait, or stop the other one.
@@ -293,6 +299,7 @@ disk-full | limit | Disk full | Disque plein | There is no room to write. | Free
 memory-exceeded | limit | Memory bound exceeded | Limite de mémoire dépassée | The process held more memory than its setting allows, also after it gave its caches up. | Let its supervisor start it again; raise memory_max_mb where it comes back soon.
 loop-stalled | away | Work stands still | Travail à l'arrêt | The work in hand has not moved for too long, although every wait in it has a bound. | Let its supervisor start it again; report it with the log around this time.
 clock-behind | state | Clock behind the log | Horloge en retard | The clock is more than 5 seconds behind the last entry. | Set the clock.
+clock-ahead | state | Clock ahead of the log | Horloge en avance | The clock is far ahead of the ledger's, or the ledger stands still. | Set the clock by a time server (NTP); if it is right, ask the operator.
 ledger-diverged | loss | Ledger and feed differ | Registre et flux divergents | The database, the feed and the checkpoints do not agree. | Stop; keep all three; run passerelle ledger check.
 inbox-lost | loss | Letters lost | Messages perdus | Inbox records are past retention in Kafka and in the ledger. | See with passerelle node reconcile what this node lacks; ask the senders for what is about their learners.
 feed-gap | loss | Gap in the feed | Trou dans le flux | An index is missing on the feed. | Fetch the missing entries from the log.

@@ -39,6 +39,7 @@ _INBOX: Final[dict[str, Document]] = {
         "items": _object(
             "A run of one stream.",
             {"family": _FAMILY, "from": _SEQUENCE, "outcomes": {"type": "array", "items": _OUTCOME}},
+            {"digest": _HASH},
         ),
     },
     "resend-from": _object(

@@ -22,6 +22,7 @@ KEPT_MS: Final = 29 * 24 * 60 * 60 * 1000
 PROBLEMS: Final = ("sequence-conflict", "key-not-valid")
 _PROBLEM: Final = {"code", "family", "sequence", "what", "fix", "head"}
 _KINDS: Final = ("receipts", "resend-from", "notice", "body", "problem")
+_STREAM: Final = frozenset({"family", "from", "outcomes"})
 
 
 class LetterChecker:
@@ -143,8 +144,9 @@ class LetterChecker:
             self._fault(row, "it tells no outcome")
         for stream in value:
             family, outcomes = stream["family"], stream["outcomes"]
-            if stream.keys() != {"family", "from", "outcomes"} or stream["from"] != outcomes[0]["sequence"]:
+            if stream.keys() - {"digest"} != _STREAM or stream["from"] != outcomes[0]["sequence"]:
                 self._fault(row, "its value has not the form of its kind")
+            self._check_digest(row, stream, found)
             for outcome in outcomes:
                 entry = found.get(outcome["index"])
                 if entry is None or outcome != _outcome(entry) or (entry.member, entry.family) != (row.member, family):
@@ -153,6 +155,13 @@ class LetterChecker:
                 self._entries.reworded.discard(entry.index)
                 self._findings.add("outcomes told")
                 self._check_told(row, entry)
+
+    def _check_digest(self, row: LetterRow, stream: Mapping[str, Any], found: Mapping[int, AnsweredRow]) -> None:
+        """The digest, which older letters lack, is that of the statement at the highest number told."""
+        highest = found.get(max(stream["outcomes"], key=lambda one: one["sequence"])["index"])
+        told = stream.get("digest")
+        if told is not None and highest is not None and told != highest.digest.hex():
+            self._fault(row, f"its digest of {stream['family']} is not that of the entry")
 
     def _check_told(self, row: LetterRow, entry: AnsweredRow) -> None:
         """Each number is answered in its commit, in order; told again it may be later."""

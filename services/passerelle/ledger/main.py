@@ -16,6 +16,7 @@ from passerelle.events.topics import TOPICS
 from passerelle.ledger.config import LedgerConfig
 from passerelle.ledger.model import Head
 from passerelle.ledger.ports import MakeParts, Part, Parts, Shared
+from passerelle.ledger.postgres import MIGRATIONS
 from passerelle.ledger.postgres.lease import Lease
 from passerelle.ledger.postgres.store import PostgresStore
 from passerelle.ledger.service import LedgerService
@@ -29,7 +30,6 @@ from passerelle.runtime.process import run_together
 from passerelle.runtime.telemetry import configure_logging, health_app, serve_http
 from passerelle.runtime.watchdog import Watchdog, watch
 
-MIGRATIONS = "passerelle.ledger.migrations"
 START_FIRST_S = 0.5
 START_LAST_S = 10.0
 # The loop's own connections: one writes, one keeps the lease, one reads for the next batch.

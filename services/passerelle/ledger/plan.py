@@ -29,10 +29,12 @@ RECEIPTS_MAX: Final = 512 * 1024
 class _Receipts:
     """The outcomes of one member: JSON pieces, because an object for each of thousands would cost more."""
 
-    __slots__ = ("families", "size")
+    __slots__ = ("families", "heads", "size")
 
     def __init__(self) -> None:
         self.families: dict[str, list[bytes]] = {}
+        # The highest number told of each family, and its statement's digest: a link to everything before it.
+        self.heads: dict[str, tuple[int, bytes]] = {}
         self.size = 0
 
     def add(self, family: str, sequence: int, spent: Spent) -> None:
@@ -48,11 +50,17 @@ class _Receipts:
             parts = self.families[family] = [start]
         parts.append(piece)
         self.size += len(piece) + 1
+        head = self.heads.get(family)
+        if head is None or sequence > head[0]:
+            self.heads[family] = (sequence, spent.digest)
 
     def value(self) -> bytes:
         """The inbox record's value."""
-        streams = b",".join(parts[0] + b",".join(parts[1:]) + b"]}" for parts in self.families.values())
-        return b"[%b]" % streams
+        streams = (
+            b'%b%b],"digest":"%b"}' % (parts[0], b",".join(parts[1:]), self.heads[family][1].hex().encode())
+            for family, parts in self.families.items()
+        )
+        return b"[%b]" % b",".join(streams)
 
 
 class PlanBuilder:

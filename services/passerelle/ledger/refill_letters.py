@@ -91,7 +91,8 @@ def _outcomes_beyond(streams: list[dict[str, Any]], index: int) -> list[dict[str
     for stream in streams:
         outcomes = [outcome for outcome in stream["outcomes"] if outcome["index"] > index]
         if outcomes:
-            left.append({"family": stream["family"], "from": outcomes[0]["sequence"], "outcomes": outcomes})
+            # The digest is that of the highest number, which is among those that are left.
+            left.append({**stream, "from": outcomes[0]["sequence"], "outcomes": outcomes})
     return left
 
 

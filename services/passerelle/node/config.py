@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from passerelle.events.base import MemberId, Model
-from passerelle.runtime.config import DatabaseConfig, SecretFile, ServiceConfig
+from passerelle.runtime.config import DatabaseConfig, SecretFile, ServerConfig, ServiceConfig
 
 
 class WitnessConfig(Model):
@@ -20,6 +20,40 @@ class WitnessConfig(Model):
     """Address of the log over HTTP."""
     log_vkey: str | None = None
     """The log's verifier key, where it shall not be taken from the registry."""
+
+
+class WatchConfig(Model):
+    """A folder whose files are imported as they come."""
+
+    folder: Path
+    """Written by the office's export and by this node only: nobody else should be able to put a file there."""
+    kind: Annotated[str, Field(max_length=100)] = ""
+    format: Annotated[str, Field(max_length=100)] = ""
+    mapping: Annotated[str, Field(max_length=100)] = ""
+    """What ``node import`` is told by options of these names; empty: found from the file."""
+    settle_s: Annotated[float, Field(ge=0, le=86_400)] = 10.0
+    """A file is complete once its size and time of change have stood still for so long."""
+    every_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
+    """Seconds between two looks."""
+    max_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = 1 << 30
+    """A larger file is refused unread."""
+
+
+class PushConfig(ServerConfig):
+    """Files pushed over HTTP by the office's own programs."""
+
+    token_file: SecretFile
+    """The bearer token that callers show: at least 32 characters."""
+    spool_folder: Path
+    """Where pushed files lie until they were imported: personal data in the clear, for this node only."""
+    max_bytes: Annotated[int, Field(ge=1, le=1 << 40)] = 1 << 28
+    max_waiting: Annotated[int, Field(ge=1, le=10_000)] = 32
+    """Most files that wait or are being taken; beyond, pushes are answered 429 ``queue-full``."""
+
+
+def _several(value: Any) -> Any:
+    """``[watch]`` is one folder, ``[[watch]]`` are several."""
+    return [value] if isinstance(value, dict) else value
 
 
 class NodeConfig(ServiceConfig):
@@ -48,10 +82,16 @@ class NodeConfig(ServiceConfig):
     """Without any checkpoint for so long the ledger counts as silent: it tells its latest one again while it idles."""
     import_missing_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
     """Share of the known records that a file imported as whole may lack without ``--confirm``."""
+    retention_years: Annotated[int, Field(ge=0, le=200)] | None = None
+    """How long a learner's records are kept after their date, before they may be erased without a legal ground; 0: not
+    at all; where it is not set: without an end.
+    """
     schema_folder: Path | None = None
     """Published XML schemas (PESC, ELMO) by which documents are checked as they come in; never fetched."""
     organisations: dict[str, str] = Field(default={}, max_length=2000)
     """Awarding bodies as documents name them, by name or code: a member id, or ``organisation:member/local``."""
+    watch: Annotated[list[WatchConfig], BeforeValidator(_several), Field(max_length=100)] = Field(default=[])
+    push: PushConfig | None = None
     witness: WitnessConfig | None = None
     """Where it stands, this node cosigns the log's checkpoints."""
     evidence_folder: Path | None = None

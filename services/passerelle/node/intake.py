@@ -89,6 +89,9 @@ class Intake:
             except (Unavailable, Retryable) as error:
                 _LOG.warning("the intake waits", code=error.code, where=error.where)
                 self.state = f"waiting: {error.code}"
+                if error.code == "sequence-conflict":
+                    # Nothing was taken in: first the streams are compared, then the receipt is read again.
+                    self._effects(InboxEffects(conflict=True))
                 await self._pauses.pause(stop)
 
     async def _read(self, stop: asyncio.Event, topics: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from passerelle.core.catalogue import PREFIX, SUFFIX
@@ -14,6 +15,7 @@ from passerelle.node.author import Author
 from passerelle.node.casework import Casework, casework
 from passerelle.node.config import NodeConfig
 from passerelle.node.importer import Importer
+from passerelle.node.imports_part import open_imports
 from passerelle.node.intake import Intake
 from passerelle.node.laddering import Laddering
 from passerelle.node.outbox import Draft
@@ -220,8 +222,8 @@ def _relay(
     )
 
 
-def build(config: NodeConfig) -> NodeService:
-    """The node as a service of its own process."""
+def build(config: NodeConfig, mappings: Path | None = None) -> NodeService:
+    """The node as a service of its own process; ``mappings`` is the folder of the column mappings."""
     configure_logging(config.telemetry, service=f"node-{config.member}")
 
     async def open_node(stack: AsyncExitStack) -> Opened:
@@ -274,9 +276,14 @@ def build(config: NodeConfig) -> NodeService:
         )
         witness = await open_witness(stack, config, store, ledger, alarms, clock)
         snapshot = Snapshot(config.member, relay, intake, store, alarms, restorer, witness, silence_s=config.silence_s)
+        snapshot.imports = await open_imports(
+            stack, config, store, clock, SystemIds(clock), mappings or config.key_file.parent / "mappings"
+        )
         await stack.enter_async_context(listening(pool, WORK, relay.wake))
         port = await stack.enter_async_context(serve_http(health_app(snapshot.as_dict), config.telemetry.health))
         addresses = {"health": f"{config.telemetry.health.host}:{port}"}
+        if snapshot.imports is not None and snapshot.imports.address:
+            addresses["push"] = snapshot.imports.address
         return relay, intake, snapshot, topics_of(config.member), addresses
 
     return NodeService(open_node, memory_max_mb=config.memory_max_mb)

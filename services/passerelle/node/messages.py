@@ -15,7 +15,7 @@ import orjson
 
 from passerelle.core.catalogue import EVENT_TYPES
 from passerelle.core.entry import parse_entry
-from passerelle.core.errors import FormatError
+from passerelle.core.errors import FormatError, Retryable
 from passerelle.core.statement import FAMILIES
 
 SKIPPED: Final = "skipped"
@@ -122,11 +122,33 @@ def answers(record: InboxRecord) -> list[Answer]:
     return found
 
 
+def heads_told(record: InboxRecord) -> list[tuple[str, int, bytes]]:
+    """Family, highest number and its statement's digest (32 bytes) of each stream in a receipts record that says it.
+
+    Raises FormatError ``line-malformed``.
+    """
+    try:
+        return [
+            (str(one["family"]), max(int(item["sequence"]) for item in one["outcomes"]), bytes.fromhex(one["digest"]))
+            for one in record.value
+            if "digest" in one
+        ]
+    except (KeyError, TypeError, ValueError):
+        raise _bad("the receipt does not have its form", f"inbox {record.number}") from None
+
+
+def other_statement(family: str, sequence: int) -> Retryable:
+    """The ledger answers another statement than the one that stands at this number here."""
+    what = "the receipt is of another statement than this node's"
+    return Retryable("sequence-conflict", what, where=f"{family} {sequence}")
+
+
 def checked(record: InboxRecord) -> InboxRecord:
     """The record itself where it has the form of its kind. Raises FormatError ``line-malformed``."""
     try:
         if record.kind == "receipts":
             answers(record)
+            heads_told(record)
         elif record.kind == "body":
             party_body(record)
         elif record.kind == "notice":

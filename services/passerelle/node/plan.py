@@ -141,6 +141,8 @@ class Known:
     own: set[str] = field(default_factory=set)
     unclaimed: dict[tuple[str, str], list[Found]] = field(default_factory=dict)
     """Events without a record, by what they are about and the hash of what was published, in order."""
+    erased: set[str] = field(default_factory=set)
+    """Keys of records whose learner was erased."""
     alike: dict[str, list[Record]] = field(default_factory=dict)
     """Records of the same learner, achievement and date, by the keyed hash of these."""
     fitted: Fitted = field(default_factory=Fitted)

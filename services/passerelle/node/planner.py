@@ -92,11 +92,20 @@ def wanted(form: Form, keys: RecordKeys, rows: Iterable[Row], compared: RecordKe
     return Wanted(frozenset(found.values()), frozenset(things), alike, found)
 
 
+def _check_erased(desk: Desk, row: Row) -> None:
+    """A file that still holds an erased learner does not bring them back. Raises RowRefused ``learner-erased``."""
+    if any(desk.key(*one) in desk.known.erased for one in _record_ids(desk.form, row)):
+        what = "the learner of this record was erased: it is not taken again"
+        raise desk.refuse(row, desk.form.record, "learner-erased", what)
+
+
 def plan(desk: Desk, row: Row) -> Planned | RowError:
     """What the row leads to; the desk's knowledge takes it in, so that the next rows see it."""
     desk.adopted.clear()
     desk.claimed.clear()
     try:
+        if desk.known.erased:
+            _check_erased(desk, row)
         planned = RULES[desk.form.kind](desk, row)
     except RowRefused as refused:
         return refused.error

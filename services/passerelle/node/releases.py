@@ -66,6 +66,7 @@ class Releases:
     async def create(self, credentials: Sequence[str], *, receiver: str, purpose: str, ends_on: str) -> str:
         """Draft the grant of a release over credentials of one learner; its id."""
         learner = await self._learner_of(credentials)
+        await self._learner(learner)
         release = self.ids.uuid4()
         data = {"credentials": list(credentials), "receiver": receiver, "purpose": purpose, "ends_on": ends_on}
         draft = self.author.draft(NewEvent(BY_NAME["credential.release-granted"], release, data))
@@ -95,6 +96,7 @@ class Releases:
         row = await self._outgoing(release)
         record = await self.store.own_record(row.member) if sealed else None
         key = seal_key(row.member, record, self.clock.now_ms()) if sealed else None
+        learner = await self._learner(row.learner)
         receipts: list[Receipt] = []
         problem: list[PasserelleError] = []
 
@@ -110,7 +112,6 @@ class Releases:
             fix = f"Run 'passerelle node release show {release} --out FILE' once the node has relayed it."
             cause = problem[0] if problem else Unavailable("checkpoint-not-ready", "the log has not answered yet")
             raise Unavailable(cause.code, cause.what, where=f"release {release}", fix=fix)
-        learner = await self._learner(row.learner)
         found = await self._results(learner) if results else []
         content = build_file(receipts[0], receipts[1:], found, self.vault.person(learner), release=release, key=key)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import structlog
 
 from passerelle.core.errors import Unavailable
 from passerelle.node.alarms import Alarms
+from passerelle.node.imports_part import ImportsPart
 from passerelle.node.intake import Intake
 from passerelle.node.ports import StatusStore
 from passerelle.node.relay import Relay
@@ -53,6 +54,7 @@ class Snapshot:
         self._alarms = alarms
         self.restorer = restorer
         self.witness = witness
+        self.imports: ImportsPart | None = None
         self._silence_s = silence_s
         self._silent = False
         self._problems: list[str] = []
@@ -72,6 +74,7 @@ class Snapshot:
             "alarm": self._alarms.code,
             "ledger": "silent" if self._silent else "heard",
             "witness": self.witness.state if self.witness is not None else "off",
+            "imports": dict(self.imports.states) if self.imports is not None else {},
         }
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -132,6 +135,8 @@ class NodeService:
         parts += [lambda: snapshot.restorer.run(stop), lambda: self._guard.run(stop)]
         if (witness := snapshot.witness) is not None:
             parts.append(lambda: witness.run(stop))
+        if (imports := snapshot.imports) is not None:
+            parts.append(lambda: imports.run(stop))
         await run_together(stop, *parts)
 
     async def close(self) -> None:

@@ -69,6 +69,33 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Saved: {path}. Read it, correct it, then: passerelle node import FILE --mapping {mapping} --dry-run",
         "Enregistré : {path}. À relire, à corriger, puis : passerelle node import FILE --mapping {mapping} --dry-run",
     ),
+    "watched": (
+        "Watched: {folder}: {waiting} files wait, {taking} are being taken, {failed} failed.",
+        "Surveillé : {folder} : {waiting} fichiers en attente, {taking} en cours, {failed} en échec.",
+    ),
+    "watched-unreadable": (
+        "Watched: {folder} cannot be read: check that it is there, and its permissions.",
+        "Surveillé : {folder} ne peut être lu : vérifier qu'il existe, et ses droits d'accès.",
+    ),
+    "pushes-waiting": ("{count} pushed files wait.", "{count} fichiers poussés attendent."),
+    "file": ("file", "fichier"),
+    "state": ("state", "état"),
+    "job-waiting": ("waiting", "en attente"),
+    "job-running": ("being taken", "en cours"),
+    "job-done": ("taken", "pris"),
+    "job-failed": ("failed", "échec"),
+    "erased": (
+        "The key of learner {learner} is destroyed, on the ground {ground}. Nothing brings their details back.",
+        "La clé de l'apprenant {learner} est détruite, motif {ground}. Rien ne fera revenir ses renseignements.",
+    ),
+    "would-erase": (
+        "Dry run: the key of learner {learner} would be destroyed, on the ground {ground}.",
+        "Essai à blanc : la clé de l'apprenant {learner} serait détruite, motif {ground}.",
+    ),
+    "erased-counts": (
+        "Events credential.erased: {events}. Never sent, and taken back: {taken}. Course results: {results}.",
+        "Événements credential.erased : {events}. Jamais envoyés et retirés : {taken}. Résultats de cours : {results}.",
+    ),
     "our-column": ("our column", "notre colonne"),
     "from": ("from", "provenance"),
     "found-by": ("found by", "trouvé par"),

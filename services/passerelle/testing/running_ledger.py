@@ -16,8 +16,9 @@ from aiokafka import AIOKafkaProducer
 from passerelle.core.batch import SignedStatement
 from passerelle.events.topics import INGRESS, TOPICS
 from passerelle.ledger.config import LedgerConfig
-from passerelle.ledger.main import MIGRATIONS, LedgerProcess
+from passerelle.ledger.main import LedgerProcess
 from passerelle.ledger.ports import MakeParts, Parts
+from passerelle.ledger.postgres import MIGRATIONS
 from passerelle.runtime.clock import Clock
 from passerelle.runtime.config import DatabaseConfig, KafkaConfig
 from passerelle.runtime.kafka import end_offsets, ensure_topics, start_producer

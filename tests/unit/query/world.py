@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from passerelle.core.catalogue import BY_NAME
+from passerelle.core.note import NoteSigner
 from passerelle.core.registry import Registry
 from passerelle.core.signature import SeedSigner
 from passerelle.events.codec import write_body
@@ -33,6 +34,7 @@ def signing_key(name: str) -> dict[str, str]:
 
 
 ROOT = SeedSigner(seed("root")).public_key
+LOG = NoteSigner(NETWORK, seed("log"))
 ALL_ROLES = ["issue", "recognise", "endorse"]
 MEMBERS: dict[str, tuple[str, str, list[str], list[str]]] = {
     "operator": ("operator", "The operator", ["CA-ON"], ["operate"]),
@@ -98,6 +100,8 @@ class World:
                 "roles": roles,
                 "keys": [signing_key(member)],
             }
+            if kind == "operator":
+                data["log_vkey"] = str(LOG.verifier)
             self.add("member.admitted", OPERATOR, member, data, settle=False)
         self.settle()
 

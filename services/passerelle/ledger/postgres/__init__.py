@@ -1,1 +1,3 @@
 """PostgreSQL adapters of the ledger: loading, the one transaction a commit, the lease."""
+
+MIGRATIONS = "passerelle.ledger.migrations"

@@ -13,11 +13,13 @@ from passerelle.core.errors import Fatal, Unavailable
 from passerelle.core.things import Thing
 from passerelle.ledger.check_ports import BodyRow, CheckpointRow, Difference, EntryRow, HeadRow
 from passerelle.ledger.outgoing_ports import StoredCheckpoint
+from passerelle.ledger.postgres import MIGRATIONS
 from passerelle.ledger.postgres.check_rest import RestSnapshot
 from passerelle.ledger.postgres.errors import translated
 from passerelle.ledger.postgres.lease import LOCK
 from passerelle.ledger.replay import Replay
 from passerelle.runtime.config import DatabaseConfig, read_secret
+from passerelle.runtime.postgres import require_migrated
 
 CHUNK: Final = 1_000
 TOLD: Final = 10
@@ -205,6 +207,7 @@ async def open_snapshot(config: DatabaseConfig) -> AsyncIterator[SnapshotStore]:
         transaction = connection.transaction(isolation="repeatable_read")
         with translated("ledger"):
             await transaction.start()
+            await require_migrated(connection, MIGRATIONS)
             yield SnapshotStore(connection)
             await transaction.rollback()
     finally:
@@ -221,6 +224,7 @@ async def open_rebuild(config: DatabaseConfig) -> AsyncIterator[Rebuild]:
     try:
         with translated("ledger"):
             async with connection.transaction(isolation="repeatable_read"):
+                await require_migrated(connection, MIGRATIONS)
                 taken = await connection.fetchval(_TAKE, LOCK)
                 if taken is None:
                     raise Unavailable("lease-held", "a ledger is active", fix="Stop the ledger, then rebuild.")

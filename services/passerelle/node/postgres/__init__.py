@@ -10,6 +10,8 @@ from passerelle.node.postgres.drafts import Drafts
 from passerelle.node.postgres.export import Exports
 from passerelle.node.postgres.imports import Imports
 from passerelle.node.postgres.inbox import Inbox
+from passerelle.node.postgres.jobs import Jobs
+from passerelle.node.postgres.learners import Learners
 from passerelle.node.postgres.outbox import Outbox
 from passerelle.node.postgres.restore import Restore
 from passerelle.node.postgres.session import MIGRATIONS, open_pool, session
@@ -32,5 +34,7 @@ class PostgresStore(
     AgreementQueries,
     ArticulationQueries,
     Exports,
+    Learners,
+    Jobs,
 ):
     """Everything that a node keeps, in its own database."""

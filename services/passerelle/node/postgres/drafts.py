@@ -42,8 +42,13 @@ _WAITING: Final = """
 SELECT (SELECT count(*) FROM (SELECT FROM node.draft LIMIT $1) AS d)
     + (SELECT count(*) FROM (SELECT FROM node.outbox WHERE outcome IS NULL LIMIT $1) AS o)
 """
+_RECORDS: Final = """
+SELECT r.*, l.id IS NOT NULL AND l.wrapped_key IS NULL AS erased
+FROM node.record r LEFT JOIN node.learner l ON l.id = r.learner WHERE r.key = ANY($1)
+"""
 _ALIKE: Final = """
-SELECT * FROM node.record WHERE likeness = ANY($1) AND current IS NOT NULL AND current ->> 'status' <> 'revoked'
+SELECT * FROM node.record
+WHERE likeness = ANY($1) AND current IS NOT NULL AND current ->> 'status' NOT IN ('revoked', 'erased')
 """
 _EVENTS: Final = """
 SELECT thing, type, body, marks, family, sequence, 0 AS id FROM node.outbox
@@ -161,12 +166,13 @@ class PostgresChunk:
 
     async def load(self, wanted: Wanted) -> Known:
         """See :class:`passerelle.node.ports.ImportChunk`."""
-        records = await self._connection.fetch("SELECT * FROM node.record WHERE key = ANY($1)", list(wanted.records))
+        records = await self._connection.fetch(_RECORDS, list(wanted.records))
         things = await self._connection.fetch(_KNOWN_THINGS, list(wanted.things))
         known = Known(
             {row["key"]: as_record(row) for row in records},
             {row["key"] for row in things},
             {row["key"]: row["version"] for row in things if row["version"] is not None},
+            erased={row["key"] for row in records if row["erased"]},
         )
         about = [*wanted.things, *(record.thing for record in known.records.values())]
         for row in await self._connection.fetch(_UNCLAIMED, about, MAX_UNCLAIMED):

@@ -20,11 +20,13 @@ KEPT_RUNS: Final = 20
 """Imports whose row errors are kept; of older ones the counts stay."""
 MAX_RUNS: Final = 1_000
 _COUNT: Final = """
-SELECT count(*) FROM node.record WHERE kind = $1 AND current IS NOT NULL AND current ->> 'status' <> 'revoked'
+SELECT count(*) FROM node.record
+WHERE kind = $1 AND current IS NOT NULL AND current ->> 'status' NOT IN ('revoked', 'erased')
 """
 _BETWEEN: Final = """
 SELECT key, kind, thing, current ->> 'status' AS status FROM node.record
-WHERE kind = $1 AND current IS NOT NULL AND current ->> 'status' <> 'revoked' AND key >= $2 AND key < $3 ORDER BY key
+WHERE kind = $1 AND current IS NOT NULL AND current ->> 'status' NOT IN ('revoked', 'erased')
+    AND key >= $2 AND key < $3 ORDER BY key
 """
 _RUNS: Final = """
 SELECT r.*, (SELECT count(*) FROM node.draft d WHERE d.run = r.id) AS drafts

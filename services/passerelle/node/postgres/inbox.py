@@ -7,8 +7,18 @@ from typing import Any, Final
 
 import orjson
 
+from passerelle.core.catalogue import BY_NAME
 from passerelle.core.errors import code_info
-from passerelle.node.messages import Answer, FeedEvent, InboxRecord, PartyBody, answers, party_body
+from passerelle.node.messages import (
+    Answer,
+    FeedEvent,
+    InboxRecord,
+    PartyBody,
+    answers,
+    heads_told,
+    other_statement,
+    party_body,
+)
 from passerelle.node.ports import InboxEffects
 from passerelle.node.postgres.session import WORK, Connection, Part, session
 
@@ -24,7 +34,7 @@ UPDATE node.outbox o SET
     fix = nullif(g.fix, ''), answered_at = $9
 FROM given g
 WHERE o.family = g.family AND o.sequence = g.sequence AND o.outcome IS NULL
-RETURNING o.family, o.sequence, o.outcome, o.thing, o.marks
+RETURNING o.family, o.sequence, o.outcome, o.thing, o.marks, o.type
 """
 _ACCEPT: Final = """
 UPDATE node.record r SET accepted = m.mark::jsonb
@@ -34,6 +44,14 @@ _REVERT: Final = """
 UPDATE node.record r SET current = r.accepted
 FROM unnest($1::text[], $2::text[]) AS m (key, mark) WHERE r.key = m.key AND r.current = m.mark::jsonb
 """
+# What the ledger deletes is not kept here either; statements stay, so that the stream can be proved.
+_FORGET: Final = """
+UPDATE node.outbox o SET body = '', lost = 'body-withdrawn'
+FROM node.outbox e
+WHERE e.family = 'credential' AND e.sequence = ANY($1) AND o.thing = e.thing AND o.family = e.family
+    AND o.sequence < e.sequence AND o.outcome IS NOT NULL AND o.lost IS NULL
+"""
+_ERASED: Final = BY_NAME["credential.erased"].full
 _COUNT: Final = """
 UPDATE node.stream SET accepted = accepted + $2, refused = refused + $3, last_answer_at = $4, attempts = 0
 WHERE family = $1
@@ -59,6 +77,7 @@ class Inbox(Part):
                 if position is not None and record.number <= position:
                     continue
                 if record.kind == "receipts":
+                    await _require_ours(connection, record)
                     await take_answers(connection, answers(record), now_ms)
                 elif record.kind == "body":
                     body = party_body(record)
@@ -120,6 +139,22 @@ class Inbox(Part):
             await _open_problem(connection, code, what, fix, now_ms)
 
 
+async def _require_ours(connection: Connection, record: InboxRecord) -> None:
+    """Raise Retryable ``sequence-conflict`` where a receipt is of another statement than the one that stands here: then
+    one of these streams is not known whole, and a number says nothing.
+    """
+    for family, sequence, told in heads_told(record):
+        held = await connection.fetchrow(
+            "SELECT s.sequence AS head, sha256(o.statement) AS digest FROM node.stream s"
+            " LEFT JOIN node.outbox o ON o.family = s.family AND o.sequence = $2 WHERE s.family = $1",
+            family,
+            sequence,
+        )
+        # A row that is not kept any more was answered before.
+        if sequence > held["head"] or (held["digest"] is not None and held["digest"] != told):
+            raise other_statement(family, sequence)
+
+
 async def set_position(connection: Connection, name: str, number: int, next_offset: int | None) -> None:
     """Keep how far a topic was taken in; the number never goes back, an offset of None leaves the one that stands."""
     await connection.execute(
@@ -169,6 +204,8 @@ async def take_answers(connection: Connection, given: Sequence[Answer], now_ms: 
     rows = await connection.fetch(_ANSWER, *columns, now_ms)
     await settle_records(connection, rows)
     await see(connection, {row["thing"]: None for row in rows if row["outcome"] == "accepted"})
+    if erased := [row["sequence"] for row in rows if row["type"] == _ERASED and row["outcome"] == "accepted"]:
+        await connection.execute(_FORGET, erased)
     for family in sorted({row["family"] for row in rows}):
         outcomes = [row["outcome"] for row in rows if row["family"] == family]
         accepted = outcomes.count("accepted")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from passerelle.node.postgres.session import Part, session
+from passerelle.node.postgres.session import MIGRATIONS, Part, session
 
 _STREAMS: Final = """
 SELECT s.family, s.sequence, s.accepted, s.refused, s.sequence - s.accepted - s.refused AS waiting,
@@ -73,6 +73,11 @@ class StatusQueries(Part):
         """See :class:`passerelle.node.ports.StatusStore`."""
         query = "SELECT number, about, event, index, member, affects FROM node.notice ORDER BY number DESC LIMIT $1"
         return await self._rows(query, limit)
+
+    async def migrations(self) -> set[str]:
+        """Names of the migrations that this database was made by."""
+        rows = await self._rows("SELECT name FROM public.migration WHERE package = $1", MIGRATIONS)
+        return {str(row["name"]) for row in rows}
 
     async def checkpoint(self) -> Mapping[str, Any] | None:
         """See :class:`passerelle.node.ports.StatusStore`."""

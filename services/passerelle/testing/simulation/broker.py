@@ -58,6 +58,8 @@ class Broker:
     def __init__(self) -> None:
         self.topics: dict[str, list[Partition]] = {}
         self.told: Callable[[str, int, Kept], None] = lambda _topic, _partition, _record: None
+        # Until this virtual second the ledger finds nothing in its ingress: it is behind.
+        self.ingress_silent_until = 0.0
         self._news: dict[str, dict[int, asyncio.Event]] = {}
 
     def make(self, topic: str) -> None:
@@ -126,6 +128,8 @@ class MemoryIngress:
         return await self._world.call(self._life, "ingress.fetch", lambda: self._fetch(maximum))
 
     def _behind(self) -> list[Place]:
+        if self._world.now < self._broker.ingress_silent_until:
+            return []
         return [place for place, at in self._next.items() if at < self._broker.topics[place[0]][place[1]].end]
 
     def _fetch(self, maximum: int) -> list[RawRecord]:

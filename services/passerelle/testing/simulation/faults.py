@@ -107,7 +107,7 @@ POINTS: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
 }
 """Point -> what can happen there, and at about which call it is felt in the middle of a run."""
 
-TIMED: Final = (RESTORE, CLOCK, EXPIRE, FORGET, REVOKE, KILL, OUTAGE, OUTAGE, *OTHERS)
+TIMED: Final = (RESTORE, RESTORE, CLOCK, EXPIRE, FORGET, REVOKE, KILL, OUTAGE, OUTAGE, *OTHERS)
 FAULTS_MAX: Final = 10
 """Most faults of one seed, what others do included."""
 TIMED_SHARE: Final = 0.35

@@ -21,9 +21,8 @@ from passerelle.ledger.model import CommitPlan, LedgerState
 from passerelle.ledger.outgoing_ports import InboxRow
 from passerelle.ledger.publisher import Publisher, inbox_record
 from passerelle.node import intake
-from passerelle.node.intake import Intake
 from passerelle.node.outbox import Draft, release
-from passerelle.node.ports import Arrived, OutboxRow
+from passerelle.node.ports import OutboxRow
 from passerelle.node.witness_part import WitnessPart
 from passerelle.testing.federation import NETWORK
 from passerelle.testing.simulation import office
@@ -193,17 +192,6 @@ def _revoked_key_holds() -> list[Patch]:
     return [(Registry, "key_valid", key_valid)]
 
 
-def _early_checkpoint_dropped() -> list[Patch]:
-    """Checkpoints that come before the registry says by which key the log signs are read and thrown away."""
-    original = Intake._take_checkpoint
-
-    async def take(self: Intake, arrived: Arrived) -> None:
-        await original(self, arrived)
-        self._unread = None
-
-    return [(Intake, "_take_checkpoint", take)]
-
-
 def _witness_place_unkept() -> list[Patch]:
     """A witness without a place of its own starts, each time, where its node's intake is by then."""
 
@@ -212,6 +200,11 @@ def _witness_place_unkept() -> list[Patch]:
         return positions.get("witness", positions.get("checkpoint", (0, None)))[1]
 
     return [(WitnessPart, "_start", start)]
+
+
+def _any_receipt_taken() -> list[Patch]:
+    """A receipt is believed by its number alone, whatever statement it is of."""
+    return [(office, "heads_told", lambda _record: [])]
 
 
 def _older_record_taken() -> list[Patch]:
@@ -232,9 +225,9 @@ MUTANTS: Final[Mapping[str, Callable[[], list[Patch]]]] = {
     "checkpoint-before-feed": _checkpoint_before_feed,
     "ack-is-answer": _acknowledged_is_answered,
     "revoked-key-holds": _revoked_key_holds,
-    "early-checkpoint-dropped": _early_checkpoint_dropped,
     "witness-place-unkept": _witness_place_unkept,
     "older-record-taken": _older_record_taken,
+    "any-receipt-taken": _any_receipt_taken,
 }
 """Name -> what it puts in the place of what."""
 

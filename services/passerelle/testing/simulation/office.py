@@ -11,9 +11,19 @@ from typing import Any, Final, TypeVar
 from passerelle.core.batch import SignedStatement
 from passerelle.core.errors import Fatal, code_info
 from passerelle.core.signature import Signer
-from passerelle.core.statement import FAMILIES, parse_statement
+from passerelle.core.statement import FAMILIES, digest, parse_statement
 from passerelle.core.streams import StreamHead
-from passerelle.node.messages import Answer, FeedEvent, InboxRecord, PartyBody, answers, is_newer, party_body
+from passerelle.node.messages import (
+    Answer,
+    FeedEvent,
+    InboxRecord,
+    PartyBody,
+    answers,
+    heads_told,
+    is_newer,
+    other_statement,
+    party_body,
+)
 from passerelle.node.outbox import Draft, release, sign_again
 from passerelle.node.ports import ImportChunk, InboxEffects, OutboxRow
 from passerelle.node.witness_ports import MAX_OPEN, Alarm, Cosigned
@@ -162,9 +172,11 @@ class NodeDatabase:
         position = self.positions.get("inbox", (0, None))[0]
         resend: list[tuple[str, int]] = []
         key_refused = conflict = False
+        records = [record for record in records if record.number > position]
         for record in records:
-            if record.number <= position:
-                continue
+            # Before anything is changed: a transaction is whole or not at all.
+            self._require_ours(record)
+        for record in records:
             value = record.value
             if record.kind == "receipts":
                 self._take_answers(answers(record))
@@ -180,10 +192,16 @@ class NodeDatabase:
                 conflict = value["code"] == "sequence-conflict" or conflict
                 if value["code"] != "key-not-valid":
                     self.problems.append({**value, "open": True})
-        if records:
-            self.move("inbox", max(record.number for record in records), next_offset)
+        if records or next_offset is not None:
+            self.move("inbox", max((record.number for record in records), default=position), next_offset)
             self.notify()
         return InboxEffects(tuple(resend), key_refused, conflict)
+
+    def _require_ours(self, record: InboxRecord) -> None:
+        for family, sequence, told in heads_told(record) if record.kind == "receipts" else ():
+            row = self.outbox.get((family, sequence))
+            if sequence > self.streams[family].sequence or (row and digest(row.signed.statement) != told):
+                raise other_statement(family, sequence)
 
     def _take_answers(self, given: Sequence[Answer]) -> None:
         for answer in given:

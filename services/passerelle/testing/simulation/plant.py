@@ -85,6 +85,8 @@ class Network:
     """The backup that a fault puts back, with its node's member."""
     spoken: list[Parcel] = field(default_factory=list)
     """What offices have sent to their nodes so far."""
+    missing: dict[str, set[str]] = field(default_factory=dict)
+    """Things of which a node that came back knows nothing yet, by member."""
     cosignatures: dict[int, list[Cosignature]] = field(default_factory=dict)
     answering: list[tuple[Life, LedgerService, Cosigning]] = field(default_factory=list)
     """The ledgers that began to answer calls, the latest last."""

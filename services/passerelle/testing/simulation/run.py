@@ -15,6 +15,7 @@ import structlog
 from passerelle.core.batch import SignedStatement, sign_batches
 from passerelle.core.statement import PUBLIC, ZERO, Statement, digest
 from passerelle.events.topics import INGRESS, TOPICS, inbox_topic, ingress_topic
+from passerelle.node.outbox import Draft
 from passerelle.node.stream import partition_of
 from passerelle.testing.federation import NETWORK
 from passerelle.testing.simulation import faults as kinds
@@ -34,6 +35,10 @@ DRAIN_S: Final = 60.0
 OUTAGE_S: Final = 4.0
 STEAL_S: Final = 0.3
 LOOK_S: Final = 0.25
+AGAIN_S: Final = 2.0
+BEHIND_SHARE: Final = 0.7
+BEHIND_S: Final = 2.5
+"""In this share of a node's returns the ledger does not get to its ingress for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,8 @@ def _schedule(network: Network, plan: Sequence[Fault]) -> list[Parcel]:
 def _say(network: Network, parcel: Parcel) -> None:
     network.world.note(f"node-{parcel.member}", "says", parcel.draft.type)
     network.spoken.append(parcel)
-    network.nodes[parcel.member].add_drafts([parcel.draft])
+    if parcel.draft.thing not in network.missing.get(parcel.member, ()):
+        network.nodes[parcel.member].add_drafts([parcel.draft])
 
 
 def _back_up(network: Network, fault: Fault) -> None:
@@ -187,16 +193,32 @@ def _back_up(network: Network, fault: Fault) -> None:
 
 
 def _put_back(network: Network, fault: Fault) -> None:
-    """The node begins again from its backup, and its office sends what the backup does not know."""
+    """The node begins again from its backup; its office sends what the node does not know any more."""
     member, backup = network.backups[fault]
     node = network.nodes[member]
     network.world.crash(network.world.lives[f"node-{member}"])
     network.restored.add(member)
     network.law.came_back(member)
     node.put_back(backup)
-    held = {digest(row.signed.body) for row in node.outbox.values()} | {digest(draft.body) for draft in node.drafts}
-    said = [parcel.draft for parcel in network.spoken if parcel.member == member]
-    node.add_drafts([draft for draft in said if digest(draft.body) not in held])
+
+    def unknown() -> list[Draft]:
+        held = {digest(row.signed.body) for row in node.outbox.values()} | {digest(one.body) for one in node.drafts}
+        said = [parcel.draft for parcel in network.spoken if parcel.member == member]
+        return [draft for draft in said if digest(draft.body) not in held]
+
+    def send_again() -> None:
+        network.missing.pop(member, None)
+        network.world.note(f"node-{member}", "says again")
+        node.add_drafts(unknown())
+
+    # The office sees what is missing a while later, and says other things meanwhile; of what the node does not know it
+    # can say nothing before.
+    network.missing[member] = {draft.thing for draft in unknown()}
+
+    asyncio.get_running_loop().call_later(AGAIN_S * (fault.amount * 13 % 1), send_again)
+    if fault.amount * 31 % 1 < BEHIND_SHARE:
+        # What the node sent in its earlier life is still on its way when the streams are compared.
+        network.broker.ingress_silent_until = network.world.now + BEHIND_S
 
 
 def _happen(network: Network, fault: Fault) -> None:
