@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import os
 import re
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 from google.protobuf.message import Message
 
+from passerelle.cli.common import run_work
 from passerelle.core.errors import FormatError
 from passerelle.runtime import protojson
 
@@ -89,7 +89,7 @@ def ask(address: str, call: Callable[[Client], Awaitable[T]], identity: MemberId
         async with Client(address, identity=identity) as client:
             return await call(client)
 
-    return asyncio.run(made())
+    return run_work(made())
 
 
 def ask_one(address: str, method: Unary[Q, R], request: Q, timeout: float, identity: MemberIdentity | None = None) -> R:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,6 +16,7 @@ from passerelle.core.errors import PasserelleError
 if TYPE_CHECKING:
     from passerelle.core.note import VerifierKey
 
+Answer = TypeVar("Answer")
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", envvar="PASSERELLE_CONFIG", help="The process's TOML configuration file.")
 ]
@@ -52,3 +54,11 @@ def verifier_keys(values: list[str]) -> list[VerifierKey]:
 
     lines = [line.strip() for value in values for line in text_or_file(value).splitlines()]
     return [VerifierKey.parse(line) for line in lines if line]
+
+
+def run_work(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run one command's work. What is logged meanwhile goes to standard error: standard output is the answer's."""
+    import structlog
+
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    return asyncio.run(work)

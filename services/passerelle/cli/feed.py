@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passerelle.cli.common import JsonOption, print_json
+from passerelle.cli.common import JsonOption, print_json, run_work
 
 if TYPE_CHECKING:
     from passerelle.ledger.feed_check import FeedReport
@@ -36,7 +35,7 @@ def verify(
 
     text = Path(vkey).read_text(encoding="utf-8").strip() if len(vkey) < 256 and Path(vkey).is_file() else vkey
     key = VerifierKey.parse(text)
-    report = asyncio.run(verify_feed(KafkaConfig(bootstrap=kafka), log, key))
+    report = run_work(verify_feed(KafkaConfig(bootstrap=kafka), log, key))
     if as_json:
         print_json(report.as_dict())
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from passerelle.cli.common import ConfigOption, JsonOption, ReadyOption, print_json
+from passerelle.cli.common import ConfigOption, JsonOption, ReadyOption, print_json, run_work
 
 if TYPE_CHECKING:
     from passerelle.core.registry import Registry
@@ -77,7 +76,7 @@ def check(
                 registry = _registry(settings)
                 return await run_check(store, registry, keys, SystemClock(), progress, any_wording=any_wording)
 
-    report = asyncio.run(work())
+    report = run_work(work())
     if as_json:
         print_json(report.as_dict())
     else:
@@ -104,7 +103,7 @@ def rebuild(config: ConfigOption, as_json: JsonOption = False) -> None:
                 replay = await replay_all(store, _registry(settings), progress)
             return replay.size, await store.replace(replay)
 
-    size, rows = asyncio.run(work())
+    size, rows = run_work(work())
     seconds = clock.monotonic() - started
     if as_json:
         print_json({"size": size, "rows": rows, "seconds": round(seconds, 3)})
@@ -139,7 +138,7 @@ def export_log(
 
     if with_party_bodies:
         print("warning: the archive holds bodies about learners; guard and delete it as a backup", file=sys.stderr)
-    found = asyncio.run(work())
+    found = run_work(work())
     if as_json:
         print_json({"size": found.size, "root": found.root, "private": found.private})
     else:
@@ -179,7 +178,7 @@ def import_log(
                 report = await import_archive(store, archive, registries, keys, SystemClock(), progress)
             return report.size, report.root.hex()
 
-    size, root = asyncio.run(work())
+    size, root = run_work(work())
     if as_json:
         print_json({"size": size, "root": root, "imported": not verify})
     else:

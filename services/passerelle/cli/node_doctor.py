@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import typer
 
 from passerelle.cli import node_show
-from passerelle.cli.common import ConfigOption, JsonOption, print_json
+from passerelle.cli.common import ConfigOption, JsonOption, print_json, run_work
 
 
 def doctor(config: ConfigOption, as_json: JsonOption = False) -> None:
@@ -16,7 +14,7 @@ def doctor(config: ConfigOption, as_json: JsonOption = False) -> None:
     from passerelle.node.doctor import examine
     from passerelle.runtime.clock import SystemClock
 
-    findings = asyncio.run(examine(NodeConfig.load(config), SystemClock()))
+    findings = run_work(examine(NodeConfig.load(config), SystemClock()))
     if as_json:
         print_json([finding.as_dict() for finding in findings])
     else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+from passerelle.cli.common import run_work
 
 if TYPE_CHECKING:
     from passerelle.node.main import Office
@@ -25,4 +26,4 @@ def with_office(config: Path, work: Callable[[Office], Awaitable[Answer]]) -> An
         async with open_office(NodeConfig.load(config)) as office:
             return await work(office)
 
-    return asyncio.run(main())
+    return run_work(main())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from passerelle.cli.common import JsonOption, print_json, text_or_file, verifier_keys
+from passerelle.cli.common import JsonOption, print_json, run_work, text_or_file, verifier_keys
 from passerelle.cli.proof_audit import audit
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def get(
         raise PasserelleError("argument-conflict", "name either an index or a stream", where="--index, --stream")
     if bool(member) != (key_file is not None):
         raise PasserelleError("argument-conflict", "--as and --key-file go together", where="--as")
-    found, public_key = asyncio.run(_fetch(query, _request(index, stream, witnesses), member, key_file))
+    found, public_key = run_work(_fetch(query, _request(index, stream, witnesses), member, key_file))
     body = None if no_body or not found["body"] else found["body"]
     receipt = Receipt(found["entry"], found["proof"].encode(), body)
     data = build_receipt(receipt)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from passerelle.cli.common import JsonOption, print_json, text_or_file
+from passerelle.cli.common import JsonOption, print_json, run_work, text_or_file
 
 if TYPE_CHECKING:
     import httpx
@@ -45,7 +45,7 @@ def audit(
     key, clock = VerifierKey.parse(text_or_file(vkey)), SystemClock()
     started = clock.monotonic()
     older = [_open(path.read_bytes(), key) for path in since or ()]
-    report = asyncio.run(_audit(log, key, _key(root_key), older, _say if sys.stderr.isatty() else None))
+    report = run_work(_audit(log, key, _key(root_key), older, _say if sys.stderr.isatty() else None))
     seconds = clock.monotonic() - started
     if as_json:
         print_json(_answer(report, seconds))

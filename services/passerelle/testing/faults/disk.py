@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 COMMAND_S: Final = 20.0
+TRIES: Final = 50
 MEBIBYTE: Final = 1024 * 1024
 
 
@@ -35,10 +36,15 @@ class SmallDisk:
 
     def fill(self) -> int:
         """Shrink the file system to what it holds: no byte more can be written. Returns the bytes that it holds."""
-        found = os.statvfs(self.folder)
-        held = (found.f_blocks - found.f_bfree) * found.f_frsize
-        self._resize(held)
-        return held
+        why = ""
+        for _ in range(TRIES):
+            found = os.statvfs(self.folder)
+            held = (found.f_blocks - found.f_bfree) * found.f_frsize
+            why = self._remount(held)
+            if not why:
+                return held
+            # It was written to meanwhile, and cannot be made smaller than what it holds.
+        raise RuntimeError(f"the file system could not be filled: {why}")
 
     def free_bytes(self) -> int:
         """Bytes that can still be written."""
@@ -47,11 +53,11 @@ class SmallDisk:
 
     def make_room(self) -> None:
         """Give it its size back."""
-        self._resize(self.size)
+        if why := self._remount(self.size):
+            raise RuntimeError(f"the file system could not be made larger: {why}")
 
-    def _resize(self, size: int) -> None:
-        if why := _run("mount", "-o", f"remount,size={size}", str(self.folder)):
-            raise RuntimeError(f"the file system could not be resized: {why}")
+    def _remount(self, size: int) -> str:
+        return _run("mount", "-o", f"remount,size={size}", str(self.folder))
 
     def unmount(self) -> None:
         """Take it away, with what is on it. Twice is allowed."""
