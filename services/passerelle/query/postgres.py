@@ -10,7 +10,7 @@ import asyncpg
 
 from passerelle.core.errors import Unavailable
 from passerelle.query.ports import CaseQuery, CaseRow, DependentRow, Head, Instant, PublicEvent, StepRow, UseRow
-from passerelle.runtime.postgres import borrowed, listening, transaction
+from passerelle.runtime.postgres import AWAY, borrowed, listening, transaction
 
 CHANNEL = "ledger_commit"
 _HEAD = "SELECT network, size, accepted_at, floor, frontier FROM read.head"
@@ -54,22 +54,9 @@ _ROLE = (
 _CHANGED = (
     "(" + _CASE + " WHERE kind = 'transfer' AND data ->> '{role}' = $1 AND changed >= $2 ORDER BY changed LIMIT $3)"
 )
-_BROKEN = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    # A server that ends a session while the client is about to speak leaves the client in this state.
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.UndefinedTableError,
-    asyncpg.InvalidSchemaNameError,
-    asyncpg.InsufficientPrivilegeError,
-)
-
-
 # The ledger makes its schema when it first starts: until then this service waits for it.
 _ABSENT = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError)
+_BROKEN = (*AWAY, *_ABSENT)
 
 
 def _translated(error: BaseException) -> Unavailable:

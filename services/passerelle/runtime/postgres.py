@@ -36,6 +36,8 @@ AWAY: Final = (
     asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
+    # A database that takes no connections just now.
+    asyncpg.ObjectNotInPrerequisiteStateError,
 )
 """What the client raises where the server is away, ends, or does not answer in time."""
 _LOCK = 0x7061_7373  # "pass": one migration at a time in a database

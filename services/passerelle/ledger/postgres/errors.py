@@ -8,18 +8,9 @@ from contextlib import contextmanager
 import asyncpg
 
 from passerelle.core.errors import Fatal, Unavailable
+from passerelle.runtime.postgres import AWAY
 
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    # A server that ends a session while the client is about to speak leaves the client in this state.
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.TransactionRollbackError,
-)
+_AWAY = (*AWAY, asyncpg.TransactionRollbackError)
 
 
 @contextmanager

@@ -10,23 +10,14 @@ import asyncpg
 
 from passerelle.core.errors import Retryable, Unavailable
 from passerelle.runtime.config import DatabaseConfig
-from passerelle.runtime.postgres import borrowed, connect, migrate
+from passerelle.runtime.postgres import AWAY, borrowed, connect, migrate
 from passerelle.runtime.postgres import transaction as bounded_transaction
 
 MIGRATIONS: Final = "passerelle.node.migrations"
 WORK: Final = "passerelle_node_work"
 """Notified when there is something to release or to relay."""
-_AWAY: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    # A server that ends a session while the client is about to speak leaves the client in this state.
-    asyncpg.InternalClientError,
-    # The server stops, starts, or has no connection or memory to spare.
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
+# And a server that has no memory to spare.
+_AWAY: Final = (*AWAY, asyncpg.InsufficientResourcesError)
 _AGAIN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 Connection = Any

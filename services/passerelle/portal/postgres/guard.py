@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from passerelle.core.errors import Unavailable
+from passerelle.runtime.postgres import AWAY
 
 
 @contextmanager
@@ -18,16 +19,7 @@ def guarded() -> Iterator[None]:
     """
     try:
         yield
-    except (
-        OSError,
-        TimeoutError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.InterfaceError,
-        # A server that ends a session while the client is about to speak leaves the client in this state.
-        asyncpg.InternalClientError,
-        asyncpg.OperatorInterventionError,
-        asyncpg.InsufficientResourcesError,
-    ) as error:
+    except (*AWAY, asyncpg.InsufficientResourcesError) as error:
         raise Unavailable(
             "database-unavailable", f"PostgreSQL does not answer: {type(error).__name__}", where="portal"
         ) from error
