@@ -133,7 +133,7 @@ async def test_every_page_in_sight(browser: Browser, walked: Walked, language: s
         if walked.own:
             # Nobody answers questions here, and the pages say so while showing all that they have.
             await here.go(pages["achievement"])
-            await expect(here.page.locator(".notice")).to_have_count(2)
+            await expect(here.page.locator(".notice")).to_have_count(3)
             await expect(here.page.locator(".badges").first).to_be_visible()
 
 
