@@ -16,7 +16,7 @@ from passerelle.testing.simulation.faults import Fault
 from passerelle.testing.simulation.mutants import MUTANTS
 from passerelle.testing.simulation.run import play
 
-SEEDS = 1000
+SEEDS = 500
 PART = 250
 """Seeds of one test, so that several processes share them."""
 FOUND_WITHIN = 500
