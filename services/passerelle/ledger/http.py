@@ -141,7 +141,7 @@ def problem(error: PasserelleError) -> Response:
     """A typed error as problem details (RFC 9457, section 3.1); ``code``, ``where`` and ``fix`` are extensions."""
     info = error.info
     content = {
-        "type": f"urn:passerelle:error:{error.code}",
+        "type": f"urn:passerelle:problem:{error.code}",
         "title": info.title,
         "status": info.http,
         "detail": error.what,

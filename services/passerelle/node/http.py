@@ -31,6 +31,7 @@ from passerelle.node.push_api import MAX_PARAMETER, PARAMETERS, openapi
 from passerelle.node.setup import known
 from passerelle.runtime.clock import Clock, as_datetime
 from passerelle.runtime.config import read_secret
+from passerelle.runtime.http import problem
 from passerelle.runtime.ids import Ids
 
 _LOG = structlog.get_logger(__name__)
@@ -55,25 +56,12 @@ def read_token(path: Path) -> bytes:
     return token.encode()
 
 
-def problem(error: PasserelleError, status: int | None = None) -> Response:
-    """A typed error as problem details; ``code``, ``where`` and ``fix`` are extensions."""
-    info = error.info
-    status = status or info.http
-    value = {
-        "type": f"urn:passerelle:error:{error.code}",
-        "title": info.title,
-        "status": status,
-        "detail": error.what,
-        "code": error.code,
-        "where": error.where,
-        "fix": error.fix,
-    }
-    headers = {"Cache-Control": "no-store"}
-    if status in (429, 503):
-        headers["Retry-After"] = "5"
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(value, status, headers, media_type="application/problem+json")
+def refusal(request: Request, error: PasserelleError, status: int | None = None) -> Response:
+    """A typed error as problem details, in English."""
+    answer = problem(error, request.url.path, "en", status)
+    if answer.status_code == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 class PushApi:
@@ -108,7 +96,8 @@ class PushApi:
             if not hmac.compare_digest(given, self._token) or scheme.lower() != "bearer":
                 code = "token-invalid" if token else "unauthenticated"
                 fix = "Send 'Authorization: Bearer' with the token of the node's token_file."
-                return problem(PasserelleError(code, "the call shows no token that this node takes", fix=fix))
+                what = "the call shows no token that this node takes"
+                return refusal(request, PasserelleError(code, what, fix=fix))
             return await handler(request)
 
         return guarded
@@ -214,17 +203,17 @@ def _asked(request: Request) -> Asked:
     return Asked(**given)
 
 
-async def _typed(_request: Request, error: Exception) -> Response:
+async def _typed(request: Request, error: Exception) -> Response:
     assert isinstance(error, PasserelleError)
-    return problem(error)
+    return refusal(request, error)
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "argument-invalid")
-    return problem(PasserelleError(code, "there is no such page or method here"), error.status_code)
+    return refusal(request, PasserelleError(code, "there is no such page or method here"), error.status_code)
 
 
-async def _defect(_request: Request, error: Exception) -> Response:
+async def _defect(request: Request, error: Exception) -> Response:
     _LOG.error("a call failed", kind=type(error).__name__)
-    return problem(PasserelleError("internal", "the call failed by a defect of this program"))
+    return refusal(request, PasserelleError("internal", "the call failed by a defect of this program"))
