@@ -311,7 +311,7 @@ def well_known_scales() -> dict[str, Scale]:
     - ``letter-4.33``: A+ to F, N with 4.33, 4.00, 3.67 ... 1.00, 0. Simon Fraser University, Academic Calendar,
       "Grading Systems and Policies", standard grade system.
     - ``letter-9``: A+ to F, N with 9 to 0, from 90, 85, 80, 77, 73, 70, 65, 60 and 50 percent. University of Victoria,
-      Academic Calendar, "Grading", undergraduate.
+      Academic Calendar, "Grading".
     - ``letter-12``: A+ to F with 12 to 0, from 90, 85, 80, 77, 73, 70, 67, 63, 60, 57, 53 and 50 percent. McMaster
       University, Office of the Registrar, "Transcript Legend", undergraduate.
     - ``pass-fail``: P and F. The same page of Simon Fraser University, competency-based grades.

@@ -1,9 +1,9 @@
 """What offices call the columns that we know: words in English and French, and columns of three systems.
 
-The words are those of Canadian registrars' exports; the systems' names are those of their published data dictionaries
-(Ellucian Banner tables SPRIDEN, SPBPERS, SHRDGMR, SHRTCKN; PeopleSoft Campus Solutions records ACAD_DEGR, STDNT_ENRL;
-Ellucian Colleague files PERSON, ACAD.CREDENTIALS, STUDENT.ACAD.CRED). Every office changes its exports: what is found
-by these words is a proposal.
+The systems' names follow their tables as they are commonly known (Ellucian Banner tables SPRIDEN, SPBPERS, SHRDGMR,
+SHRTCKN; PeopleSoft Campus Solutions records ACAD_DEGR, STDNT_ENRL; Ellucian Colleague files PERSON, ACAD.CREDENTIALS,
+STUDENT.ACAD.CRED). They were held against no data dictionary, and every office changes its exports: what is found by
+these words is a proposal.
 """
 
 from __future__ import annotations
