@@ -93,6 +93,7 @@ def _table(ingests: list[Ingest]) -> Table:
         ("over 100 a commit (goal 3)", [f"{one.over_naive_100:.1f} of {one.naive_100:,.0f}" for one in ingests]),
         ("over a Faust agent (goal 5)", [f"{one.over_faust:.1f} of {one.faust:,.0f}" for one in ingests]),
         ("over Tessera, without and with deduplication (goal 1)", [_over_tessera(one) for one in ingests]),
+        ("over Debezium's sink, stock and tuned (goal 1.3; 0.9)", [_over_debezium(one) for one in ingests]),
         ("Merkle work's share (goal 0.05)", [f"{one.merkle_share:.3f}" for one in ingests]),
         (
             "ledger rebuild (goal 2 x ingest)",
@@ -112,6 +113,16 @@ def _over_tessera(one: Ingest) -> str:
     return (
         f"{one.ingest / found.plain:.2f} of {found.plain:,.0f},"
         f" {one.ingest / found.deduplicated:.2f} of {found.deduplicated:,.0f}"
+    )
+
+
+def _over_debezium(one: Ingest) -> str:
+    if one.debezium is None:
+        return "not fetched"
+    stock, tuned = one.debezium.stock, one.debezium.tuned
+    return (
+        f"{one.ingest / stock.rate:.2f} of {stock.rate:,.0f} ({stock.cpu_us:.0f} us),"
+        f" {one.ingest / tuned.rate:.2f} of {tuned.rate:,.0f} ({tuned.cpu_us:.0f} us)"
     )
 
 

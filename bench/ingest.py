@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.ceilings import copy_rate, merkle_us, verify_rate
+from bench.debezium import Debezium, debezium_rates
 from bench.events import MEMBERS, Load, generate
 from bench.naive import batched_rate, naive_rate
 from bench.running import Bench, cpu_seconds, until_published
@@ -51,6 +52,8 @@ class Ingest:
     over_faust: float
     tessera: Tessera | None
     """None where Go is not installed."""
+    debezium: Debezium | None
+    """None where it cannot be fetched."""
     merkle_share: float
     rebuild: float
     rebuild_over_ingest: float
@@ -87,6 +90,7 @@ async def measure(
     hundred = await batched_rate(config.kafka, bench.dsn, member_keys(), starts, naive_count * 3)
     faust = await _faust_rate(bench, naive_count)
     tessera = await tessera_rates(bench.dsn, count)
+    debezium = await debezium_rates(kafka.bootstrap, bench.dsn, count)
     merkle = await merkle_us(bench.dsn, count)
     rebuilt, checked = (
         await bench.command_rate("rebuild", live.size),
@@ -94,8 +98,8 @@ async def measure(
     )
     return Ingest(
         mode, count, round(load.body_bytes), rate, live.cpu_us, copied, verified, ceiling, rate / ceiling,
-        naive, rate / naive, hundred, rate / hundred, faust, rate / faust, tessera, merkle * rate / 1e6, rebuilt,
-        rebuilt / rate, checked,
+        naive, rate / naive, hundred, rate / hundred, faust, rate / faust, tessera, debezium,
+        merkle * rate / 1e6, rebuilt, rebuilt / rate, checked,
     )  # fmt: skip
 
 
