@@ -37,17 +37,24 @@ def request(
     match_later: Annotated[
         bool, typer.Option("--match-later", help="Open it now; 'match' says whose it is. Before posting only.")
     ] = False,
+    permission: Annotated[
+        str, typer.Option("--permission", help="Your letter of permission that the learner returns under.")
+    ] = "",
     wait: WaitOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
     """Open a case on a learner's release file: check it, match the person, publish the request."""
+    from passerelle.node.permission_return import check_learner
 
     async def work(office: Office) -> dict[str, Any]:
-        releases, given = office.releases(), {"programme": programme, "due_on": due}
+        releases, given = office.releases(), {"programme": programme, "due_on": due, "permission": permission}
+        granted = await office.casework().permissions.view(permission) if permission else None
         if match_later:
             proved, learner = await releases.accept_unmatched(release)
         else:
             proved, learner = await releases.accept(release, confirm=confirm)
+            if granted is not None:
+                await check_learner(office.store, granted, learner, confirmed=True)
         case, draft = await office.transfers().request(proved, learner, pending=match_later, **given)
         await office.release()
         answer = (await office.answers([draft], wait_s=wait))[0]

@@ -82,6 +82,13 @@ TABLES: Final[dict[str, Table]] = {
         "closed": {"adjusted": "closed", "appealed": "appealed"},
         "withdrawn": {},
     },
+    # Studies elsewhere that an enrolled learner may take: the credit is promised before the course begins.
+    "permission": {
+        ABSENT: {"permission-granted": "granted", "permission-refused": "refused"},
+        "granted": {"permission-amended": "granted", "permission-withdrawn": "withdrawn"},
+        "refused": {},
+        "withdrawn": {},
+    },
     "framework": {
         ABSENT: {"framework-published": "published"},
         "published": {"framework-published": "published"},

@@ -8,7 +8,8 @@ from passerelle.core.catalogue import BY_NAME, EventType
 from passerelle.core.statement import FAMILIES
 from passerelle.events.catalogue import DATA_MODELS
 from passerelle.events.schemas import schema_name
-from passerelle.events.topics import FEED, INBOX, INBOX_KINDS, REGISTRY, TOPICS, TopicSpec
+from passerelle.events.statistics import SCHEMA_NAME
+from passerelle.events.topics import FEED, INBOX, INBOX_KINDS, INSIGHT, REGISTRY, TOPICS, TopicSpec
 
 Document = dict[str, Any]
 
@@ -178,6 +179,8 @@ def _payload(spec: TopicSpec) -> Document:
     if spec.name == FEED:
         public = [found for found in BY_NAME.values() if found.visibility == "public"]
         return {"description": spec.value, "anyOf": [{"$ref": f"schemas/{schema_name(found)}"} for found in public]}
+    if spec.name == INSIGHT:
+        return {"$ref": f"schemas/{SCHEMA_NAME}"}
     kind = "object" if spec.content_type == "application/json" else "string"
     return {"description": spec.value, "type": kind}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from passerelle.core.catalogue import BY_NAME, EVENT_TYPES
-from passerelle.events import achievement, credential, member, recognition, reference, transfer
+from passerelle.events import achievement, credential, member, permission, recognition, reference, transfer
 from passerelle.events.base import Model
 
 _MODELS: Final[dict[str, type[Model]]] = {
@@ -45,6 +45,10 @@ _MODELS: Final[dict[str, type[Model]]] = {
     "transfer.appealed": transfer.AppealedData,
     "transfer.withdrawn": transfer.WithdrawnData,
     "transfer.closed": transfer.ClosedData,
+    "transfer.permission-granted": permission.PermissionGrantedData,
+    "transfer.permission-amended": permission.PermissionAmendedData,
+    "transfer.permission-refused": permission.PermissionRefusedData,
+    "transfer.permission-withdrawn": permission.PermissionWithdrawnData,
     "reference.framework-published": achievement.FrameworkData,
     "reference.scale-published": reference.ScaleData,
     "reference.policy-published": reference.PolicyData,

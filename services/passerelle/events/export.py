@@ -20,7 +20,8 @@ from passerelle.core.catalogue import BY_NAME, EventType
 from passerelle.core.errors import ConfigError
 from passerelle.events.asyncapi import document
 from passerelle.events.examples import EXAMPLES, NOW, Example, spoil
-from passerelle.events.schemas import body_schema, schema_name
+from passerelle.events.schemas import body_schema, record_schema, schema_name
+from passerelle.events.statistics import EXAMPLE, SCHEMA_NAME, SPOILT, StatisticsRecord
 from passerelle.events.topics import INBOX, TOPICS, TopicSpec
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -116,6 +117,9 @@ def contract_files() -> dict[str, str]:
         files[f"topics/{spec.name.replace('{member}', 'member')}.yaml"] = to_yaml(topic_contract(spec))
     for found in BY_NAME.values():
         files.update(_event_files(found))
+    files[f"schemas/{SCHEMA_NAME}"] = to_json(record_schema(SCHEMA_NAME, StatisticsRecord))
+    files["examples/insight.statistics.good.json"] = to_json(EXAMPLE)
+    files["examples/insight.statistics.bad.json"] = to_json(SPOILT)
     return dict(sorted(files.items()))
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from passerelle.core.catalogue import EventType
 from passerelle.core.statement import MEMBER_PATTERN, URN_PREFIX
-from passerelle.events.base import INSTANT_PATTERN
+from passerelle.events.base import INSTANT_PATTERN, Model
 from passerelle.events.catalogue import DATA_MODELS
 from passerelle.events.codec import NONCE_PATTERN, SUBJECT_PATTERNS, UUID7_PATTERN
 
@@ -74,6 +74,12 @@ def body_schema(found: EventType) -> Schema:
     if definitions:
         schema["$defs"] = definitions
     return schema
+
+
+def record_schema(name: str, model: type[Model]) -> Schema:
+    """The schema of a derived record: JSON that a service publishes about events, signed by nobody."""
+    data = tidy(model.model_json_schema(mode="validation"))
+    return {"$schema": DIALECT, "$id": f"urn:passerelle:schema:{name.removesuffix('.json')}", **data}
 
 
 def tidy(schema: Schema) -> Schema:

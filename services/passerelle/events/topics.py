@@ -165,12 +165,15 @@ _REGISTRY: Final = TopicSpec(
 )
 _INSIGHT: Final = TopicSpec(
     name=INSIGHT,
-    text="Flows, times to decision, unusual rates and expiring agreements; counts below 10 are suppressed.",
+    text="Statistics by days, weeks and months: times to decision, decisions by pair of provinces, appeals,"
+    " revocations. Counts about learners below 10 are suppressed, others below the record's threshold. A window is told"
+    " again when it changes, and all of them once a day: of two records of one window the one with the higher position"
+    " counts.",
     access="public",
     producers=("insight",),
     consumers=("portal", "anyone"),
     key="name of the measure",
-    value="JSON: measure, window, values",
+    value="JSON: measure, window, values; schemas/insight.statistics.v1.json",
     content_type="application/json",
     retention_ms=30 * DAY_MS,
 )

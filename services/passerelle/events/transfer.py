@@ -27,6 +27,8 @@ class CaseRequestedData(Model):
     credentials: Annotated[tuple[CredentialId, ...], Field(min_length=1, max_length=MAX_ITEMS)]
     documents: Annotated[tuple[Document, ...], Field(max_length=32)] = ()
     due_on: Date | None = None
+    permission: Uuid | None = None
+    """The receiver's letter of permission that the learner returns under: its credit is honoured as promised."""
 
 
 class _Step(Model):

@@ -81,11 +81,22 @@ class CaseDocuments:
         item = open_sealed(read_bounded(path, MAX_SEALED), self.own, case)
         document = item.document
         _check_named(view, document)
-        learner = await self._learner(view)
+        return {**document, "new": await self._keep(view, item)}
+
+    async def hold(self, case: str, item: Content) -> bool:
+        """Keep a document of one's own with the case; False where it is held already.
+
+        Raises NotFound ``not-found``, Refused ``learner-mismatch``.
+        """
+        return await self._keep(await self.transfers.view(case), item)
+
+    async def _keep(self, view: CaseView, item: Content) -> bool:
+        learner, document = await self._learner(view), item.document
         content = self.vault.seal(learner.id, learner.wrapped_key, {"hex": item.content.hex()})
-        row = DocumentRow(case, document["sha256"], item.role, item.media_type, len(item.content), learner.id, content)
-        fresh = await self.store.save_document(row, self.clock.now_ms())
-        return {**document, "new": fresh}
+        row = DocumentRow(
+            view.id, document["sha256"], item.role, item.media_type, document["size"], learner.id, content
+        )
+        return await self.store.save_document(row, self.clock.now_ms())
 
     async def _learner(self, view: CaseView) -> Learner:
         row = await self.store.case(view.id)

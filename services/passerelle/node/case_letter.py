@@ -25,7 +25,7 @@ from passerelle.node.transfers import CaseView
 from passerelle.runtime.clock import Clock, as_date
 
 LANGUAGES: Final = ("en", "fr")
-_ENVIRONMENT: Final = jinja2.Environment(
+ENVIRONMENT: Final = jinja2.Environment(
     loader=jinja2.PackageLoader("passerelle.node"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
 )
 
@@ -51,10 +51,7 @@ class Letters:
         view = await self.proposals.transfers.view(case)
         if not view.lines:
             raise Refused("step-illegal", f"nothing was decided yet: the case is {view.state}", where="CASE")
-        page = await self._page(view, language)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.touch(mode=0o600)
-        target.write_text(page, encoding="utf-8")
+        write_page(target, await self._page(view, language))
 
     async def _page(self, view: CaseView, language: str) -> str:
         earned = {}
@@ -64,13 +61,13 @@ class Letters:
         titles = await self.rules.titles([*earned.values(), *named, *([view.programme] if view.programme else [])])
         title = partial(title_of, titles, language)
         lines = [line_told(line, title(earned[line["credential"]]), title, language) for line in view.lines]
-        return _ENVIRONMENT.get_template("letter.html").render(
+        return ENVIRONMENT.get_template("letter.html").render(
             language=language,
             say=partial(pick, LETTER, language=language),
             date=as_date(self.clock.now_ms()),
             learner=await self._learner(view),
-            receiver=await self._name(view.receiver, language),
-            sender=await self._name(view.sender, language),
+            receiver=await name_of(self.store, view.receiver, language),
+            sender=await name_of(self.store, view.sender, language),
             programme=title(view.programme) if view.programme else "",
             case=view.id,
             lines=lines,
@@ -82,9 +79,18 @@ class Letters:
         learner = await self.store.learner(row.learner) if row is not None and row.learner is not None else None
         return "" if learner is None else self.vault.person(learner).name
 
-    async def _name(self, member: str, language: str) -> str:
-        names: Mapping[str, str] = (await self.store.own_record(member) or {}).get("names", {})
-        return str(names.get(language) or next(iter(names.values()), member))
+
+def write_page(target: Path, page: str) -> None:
+    """Write a page that names a person: its owner alone can read it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.touch(mode=0o600)
+    target.write_text(page, encoding="utf-8")
+
+
+async def name_of(store: OutboxStore, member: str, language: str) -> str:
+    """A member's name in the language, in another where it has none, its id where the registry was not seen."""
+    names: Mapping[str, str] = (await store.own_record(member) or {}).get("names", {})
+    return str(names.get(language) or next(iter(names.values()), member))
 
 
 def title_of(titles: Mapping[str, Mapping[str, str]], language: str, achievement: str) -> str:

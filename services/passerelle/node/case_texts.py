@@ -48,6 +48,36 @@ CHANGES: Final[dict[str, Pair]] = {
 }
 """What an event means for what rests on its subject."""
 
+AT_THE_SENDER: Final[dict[str, Pair]] = {
+    "revoked": (
+        "The credential was revoked. The receiving institution answers: credit adjusted, or kept with a reason.",
+        "Le titre a été révoqué. L'établissement d'accueil répond : crédit modifié, ou maintenu avec un motif.",
+    ),
+    "amended": (
+        "Facts of the credential were corrected. The receiving institution says whether its decision stands.",
+        "Des faits du titre ont été corrigés. L'établissement d'accueil dit si sa décision tient.",
+    ),
+}
+"""What it means to the sender of a case, where another answers."""
+
+PERMITTED: Final[dict[str, Pair]] = {
+    "home": (
+        "Letters of permission that rest on it are honoured as granted; before the term they may be amended.",
+        (
+            "Les lettres de permission qui s'y appuient sont respectées telles qu'accordées ; avant la session, elles"
+            " peuvent être modifiées."
+        ),
+    ),
+    "host": (
+        "Learners study with you under a letter of permission that rests on it; their institution honours it.",
+        (
+            "Des personnes étudient chez vous selon une lettre de permission qui s'y appuie ; leur établissement la"
+            " respecte."
+        ),
+    ),
+}
+"""What it means to home and host of a letter of permission."""
+
 DEADLINES: Final[dict[str, Pair]] = {
     "overdue": ("The decision is overdue.", "La décision est en retard."),
     "due-soon": ("The decision is due soon.", "La décision est attendue bientôt."),

@@ -1,4 +1,6 @@
-"""The office's work on transfer cases, put together: people, documents, proposals, letters, deadlines, impacts."""
+"""The office's work on transfer cases, put together: people, documents, proposals, letters, deadlines, impacts,
+letters of permission.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,9 @@ from passerelle.node.due import Deadlines
 from passerelle.node.impacts import Impacts
 from passerelle.node.matching import Matching
 from passerelle.node.people import Vault
+from passerelle.node.permission import Permissions
+from passerelle.node.permission_letter import PermissionLetters
+from passerelle.node.permission_ports import PermissionStore
 from passerelle.node.preliminary import Preliminaries, PromiseStore
 from passerelle.node.proposals import Proposals
 from passerelle.node.rules_asked import Rules
@@ -22,7 +27,7 @@ from passerelle.node.sealed import OwnSeal
 from passerelle.node.transfers import Transfers
 
 
-class CaseworkStore(MatchStore, WorkStore, PromiseStore, Protocol):
+class CaseworkStore(MatchStore, WorkStore, PromiseStore, PermissionStore, Protocol):
     """Everything that the work on cases keeps and reads."""
 
 
@@ -38,6 +43,8 @@ class Casework:
     deadlines: Deadlines
     impacts: Impacts
     preliminaries: Preliminaries
+    permissions: Permissions
+    permission_letters: PermissionLetters
 
 
 def casework(
@@ -52,7 +59,8 @@ def casework(
 ) -> Casework:
     """The use cases over one store."""
     clock, ids, member = transfers.clock, transfers.ids, transfers.member
-    proposals = Proposals(store, transfers, rules, clock, member)
+    permissions = Permissions(store, rules, clock, ids, member)
+    proposals = Proposals(store, transfers, rules, clock, member, permissions)
     return Casework(
         Matching(store, transfers, author, vault, clock),
         CaseDocuments(store, transfers, vault, clock, member, own),
@@ -60,6 +68,8 @@ def casework(
         Letters(store, proposals, rules, vault, clock),
         Exports(store, proposals, vault),
         Deadlines(store, transfers, clock),
-        Impacts(store, transfers),
+        Impacts(store, transfers, permissions),
         Preliminaries(store, rules, signer, clock, ids, member, network),
+        permissions,
+        PermissionLetters(store, permissions, rules, vault, clock),
     )

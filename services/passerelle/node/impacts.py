@@ -1,4 +1,7 @@
-"""What a change elsewhere means for this office: the cases, stacks and assessments that rest on it, and the answers.
+"""What a change means for this office: the cases, stacks, assessments and permissions that rest on it, and the answers.
+
+Both parties of a case are told, and home and host of a letter of permission. The receiver of a case answers; the sender
+sees what is awaited, and the answer.
 
 Everything here is read from the inbox's notices and from the events of the node's own cases, so that nothing has to be
 rebuilt and nothing is told twice: a notice has a number, an answer is an ``adjusted`` step that names its entry.
@@ -15,14 +18,17 @@ import orjson
 from passerelle.core.catalogue import EVENT_TYPES
 from passerelle.core.errors import NotFound, Refused
 from passerelle.node.case_ports import WorkStore
-from passerelle.node.case_texts import CHANGES
+from passerelle.node.case_texts import AT_THE_SENDER, CHANGES, PERMITTED
+from passerelle.node.permission import Permissions
 from passerelle.node.plan import NewEvent
 from passerelle.node.transfers import CaseView, Transfers
+from passerelle.runtime.clock import as_date
 
 PAGE: Final = 500
 MAX_DECISIONS: Final = 100_000
 _CASE: Final = "transfer:"
 _RULE: Final = "recognition:"
+_PERMISSION: Final = "permission:"
 ADJUSTABLE: Final = frozenset({"posted", "closed"})
 REASONS: Final = {"revoked": "source-revoked", "erased": "source-revoked"}
 """Reason of the answer by the event that it answers; of other credential events ``source-amended``."""
@@ -30,13 +36,21 @@ REASONS: Final = {"revoked": "source-revoked", "erased": "source-revoked"}
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """One thing of this member that rests on what changed. ``answer``: open, kept, changed, removed; empty where none
-    is due.
+    """One thing that rests on what changed and that this member is party of.
+
+    ``answer``: ``open`` (this member's is due), ``awaited`` (the other party's is), ``kept``, ``changed``, ``removed``;
+    empty where none is due. ``role`` of this member: ``sender``, ``receiver``, ``home``, ``host``; empty where the
+    thing is its own.
     """
 
     thing: str
     state: str
     answer: str
+    role: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """JSON-able."""
+        return {"thing": self.thing, "state": self.state, "answer": self.answer, "role": self.role}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,6 @@ class Impact:
 
     def as_dict(self, language: str = "en") -> dict[str, Any]:
         """JSON-able; ``why`` is a sentence in the language."""
-        sentence = CHANGES.get(self.event, CHANGES[""])[1 if language == "fr" else 0]
         return {
             "index": self.index,
             "event": self.event,
@@ -73,10 +86,18 @@ class Impact:
             "reason": self.change.get("reason"),
             "effective_on": self.change.get("effective_on"),
             "grandfathered": self.grandfathered,
-            "why": sentence,
+            "why": self._why(1 if language == "fr" else 0),
             "open": self.open,
-            "affected": [{"thing": one.thing, "state": one.state, "answer": one.answer} for one in self.affected],
+            "affected": [one.as_dict() for one in self.affected],
         }
+
+    def _why(self, language: int) -> str:
+        """What the change means here: to the sender, that the other office answers; to home and host, that it holds."""
+        roles = {one.role for one in self.affected}
+        texts = AT_THE_SENDER if "sender" in roles and self.event in AT_THE_SENDER and not self.open else CHANGES
+        said = [texts.get(self.event, CHANGES[""])[language]]
+        said += [PERMITTED[role][language] for role in ("home", "host") if role in roles]
+        return " ".join(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +106,7 @@ class Impacts:
 
     store: WorkStore
     transfers: Transfers
+    permissions: Permissions
 
     async def listed(self, *, limit: int, open_only: bool = False) -> list[Impact]:
         """The newest notices with what they mean; at most ``limit``."""
@@ -129,6 +151,8 @@ class Impacts:
         return Impact(index, event, str(row["about"]), str(row["member"]), change, tuple(affected))
 
     async def _affected(self, key: str, index: int, views: dict[str, CaseView | None], *, due: bool) -> Affected:
+        if key.startswith(_PERMISSION):
+            return await self._permission(key)
         if not key.startswith(_CASE):
             return Affected(key, "", "")
         case = key.removeprefix(_CASE)
@@ -137,10 +161,21 @@ class Impacts:
         view = views[case]
         if view is None:
             return Affected(key, "unknown", "")
+        role = "receiver" if view.receiver == self.transfers.member else "sender"
         answer = answer_of(view, index)
         if not answer and due and view.state in ADJUSTABLE and any(one["status"] == "credited" for one in view.lines):
-            answer = "open"
-        return Affected(key, view.state, answer)
+            answer = "open" if role == "receiver" else "awaited"
+        return Affected(key, view.state, answer, role)
+
+    async def _permission(self, key: str) -> Affected:
+        """A permission holds as it was granted: no answer is due, and home may amend or withdraw it before its term."""
+        try:
+            view = await self.permissions.view(key.removeprefix(_PERMISSION))
+        except NotFound:
+            # A database that was restored may know of it by a notice first.
+            return Affected(key, "unknown", "")
+        today = as_date(self.transfers.clock.now_ms())
+        return Affected(key, view.stands(today), "", "home" if view.home == self.transfers.member else "host")
 
     async def _view(self, case: str) -> CaseView | None:
         try:
@@ -152,12 +187,15 @@ class Impacts:
     async def answer(self, index: int, case: str, outcome: str, note: str, lines: Sequence[int] = ()) -> NewEvent:
         """The step that answers a notice: credit that rests on what changed is removed, or kept with a reason.
 
-        ``lines``: these only. Raises NotFound ``not-found``, Refused ``argument-missing``, ``step-illegal``.
+        ``lines``: these only. Raises NotFound ``not-found``, Refused ``argument-missing``, ``step-illegal``, and
+        ``not-receiver`` at the sender, whose case it is not to adjust.
         """
         impact = await self._find(index, case)
         if outcome == "kept" and not note.strip():
             raise Refused("argument-missing", "credit is kept with a reason", where="--note")
         view = await self.transfers.view(case)
+        if view.receiver != self.transfers.member:
+            raise Refused("not-receiver", "the receiver of the case answers", where="CASE")
         if view.state not in ADJUSTABLE:
             fix = "Decide on the case as it is: the credit is not posted."
             raise Refused("step-illegal", f"step adjusted is not legal in state {view.state}", where="CASE", fix=fix)

@@ -15,6 +15,8 @@ from passerelle.core.catalogue import BY_NAME
 from passerelle.core.errors import NotFound, Refused, Unavailable
 from passerelle.events.codec import check_data
 from passerelle.node.case_ports import Proposal, WorkStore
+from passerelle.node.permission import Permissions
+from passerelle.node.permission_return import Return, check_learner, returning
 from passerelle.node.preliminary import Promise
 from passerelle.node.rules_asked import Ruled, Rules
 from passerelle.node.transfers import CaseView, Transfers
@@ -41,16 +43,20 @@ class Proposals:
     rules: Rules
     clock: Clock
     member: str
+    permissions: Permissions
 
     async def propose(self, case: str, promise: Promise | None = None) -> Proposal:
         """Evaluate the case's credentials by this member's rules, with precedents; kept in place of an earlier one.
 
-        ``promise``: a preliminary assessment that is honoured where it was given on the very facts of a credential.
-        Raises NotFound ``not-found``, Refused ``step-illegal`` where the case is not to be decided, Unavailable.
+        ``promise``: a preliminary assessment that is honoured where it was given on the very facts of a credential. A
+        letter of permission that the case names is honoured before it. Raises NotFound ``not-found``, Refused
+        ``step-illegal`` where the case is not to be decided, ``learner-mismatch`` and ``permission-invalid`` where the
+        permission cannot be honoured, Unavailable.
         """
         view = await self.transfers.view(case)
         _check_decidable(view)
         facts = [await self.facts(credential) for credential in view.credentials]
+        permission = await self._permission(view, [fact["line"] for fact in facts])
         answers = await self.rules.evaluate([fact["line"] for fact in facts], self.member)
         best: dict[int, Ruled] = {}
         for answer in answers:
@@ -64,7 +70,9 @@ class Proposals:
                     "service-unavailable", "the query service left a line unanswered", where=f"line {number}"
                 )
             line = proposed_line(number, credential, best[number], fact)
-            if promise is not None:
+            if permission is not None:
+                line = permission.honoured(line, best[number], fact["line"])
+            if promise is not None and "honoured" not in line:
                 line = _honoured(line, promise, best[number], fact)
             line = _once(line, lines)
             line |= {"precedents": earlier.get(achievement, []), "elsewhere": await self._elsewhere(achievement)}
@@ -73,6 +81,15 @@ class Proposals:
         proposal = Proposal(case, view.version, position, tuple(lines))
         await self.store.save_proposal(proposal, self.clock.now_ms())
         return proposal
+
+    async def _permission(self, view: CaseView, facts: Sequence[Mapping[str, Any]]) -> Return | None:
+        if not view.permission:
+            return None
+        granted = await self.permissions.view(view.permission)
+        row = await self.store.case(view.id)
+        learner = row.learner if row is not None else None
+        await check_learner(self.store, granted, learner, confirmed=row is None or row.matched == "confirmed")
+        return await returning(self.store, self.rules, self.member, granted, facts)
 
     async def facts(self, credential: str) -> dict[str, Any]:
         """What the office holds of a credential, as a transcript line. Raises NotFound ``body-absent``."""

@@ -44,9 +44,11 @@ class Elsewhere:
 class Rules(Protocol):
     """The query service's answers. Each raises Unavailable, and the errors of contracts' services."""
 
-    async def evaluate(self, lines: Sequence[Mapping[str, Any]], receiver: str) -> list[Ruled]:
+    async def evaluate(
+        self, lines: Sequence[Mapping[str, Any]], receiver: str, *, known_at: int | None = None
+    ) -> list[Ruled]:
         """The lines at a receiver. A line: ``achievement``, ``completed_on``, ``version``, ``grade``, ``credits``,
-        ``basis``, as :func:`transcript_line` reads it.
+        ``basis``, as :func:`transcript_line` reads it. ``known_at``: as if the log ended after so many entries.
         """
 
     async def elsewhere(self, achievement: str, limit: int) -> list[Elsewhere]:

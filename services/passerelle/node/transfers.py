@@ -56,6 +56,8 @@ class CaseView:
     appeal_by: str = ""
     final: bool = False
     level: int = 0
+    permission: str = ""
+    """The letter of permission that the learner returns under."""
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -89,6 +91,7 @@ class CaseView:
             "appeal_by": self.appeal_by,
             "final": self.final,
             "level": self.level,
+            "permission": self.permission,
         }
 
 
@@ -103,7 +106,14 @@ class Transfers:
     member: str
 
     async def request(
-        self, proved: ProvedRelease, learner: str, *, programme: str, due_on: str, pending: bool = False
+        self,
+        proved: ProvedRelease,
+        learner: str,
+        *,
+        programme: str,
+        due_on: str,
+        permission: str = "",
+        pending: bool = False,
     ) -> tuple[str, Any]:
         """Draft the opening of a case; its id and the draft. ``pending``: a person has still to compare the learner."""
         case = self.ids.uuid7()
@@ -113,7 +123,8 @@ class Transfers:
             "receiver": self.member,
             "credentials": list(proved.credentials),
         }
-        data |= {name: value for name, value in (("programme", programme), ("due_on", due_on)) if value}
+        more = (("programme", programme), ("due_on", due_on), ("permission", permission))
+        data |= {name: value for name, value in more if value}
         draft = self.author.draft(NewEvent(BY_NAME["transfer.requested"], case, data))
         row = CaseRow(case, proved.release, proved.sender, learner)
         if pending:
@@ -214,6 +225,7 @@ def view_of(case: str, told: Sequence[Step]) -> CaseView:
         lines=tuple(lines[number] for number in sorted(lines)),
         told=tuple(told),
         due_on=str(first.get("due_on") or ""),
+        permission=str(first.get("permission") or ""),
         level=level,
         **said,
     )

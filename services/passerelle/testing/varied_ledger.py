@@ -138,10 +138,21 @@ def _case(sender: Member, receiver: Member, name: str) -> list[SignedStatement]:
         "recognition": f"{receiver.id}/rule-0",
         "outcome": outcome,
     }
+    permission = uuid_of(f"{name} permission")
+    permit = {
+        "host": sender.id,
+        "term": {"starts_on": "2020-01-01", "ends_on": "2020-12-31"},
+        "expires_on": "2199-01-01",
+        "position": 0,
+        "courses": [
+            {"line": 1, "achievement": f"{sender.id}/course-0", "individual_reason": "Outline read", "outcome": outcome}
+        ],
+    }
     post = {"expected_version": 2, "programme": f"{receiver.id}/programme", "posted_on": "2026-02-01"}
     return [
         sender.event("credential.release-granted", release, grant),
-        receiver.event("transfer.requested", case, asked),
+        receiver.event("transfer.permission-granted", permission, permit),
+        receiver.event("transfer.requested", case, {**asked, "permission": permission}),
         receiver.event("transfer.decided", case, {"expected_version": 1, "lines": [line]}),
         receiver.event("transfer.posted", case, post),
         # The version that it expects is not the case's any more.

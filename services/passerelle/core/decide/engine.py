@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from passerelle.core.catalogue import EVENT_TYPES
-from passerelle.core.decide import achievements, credentials, recognitions, references, transfers
+from passerelle.core.decide import achievements, credentials, permissions, recognitions, references, transfers
 from passerelle.core.decide.context import ORGANISATION_URN, Context, Missing, leaves
 from passerelle.core.decide.recognitions import outcome_achievements
 from passerelle.core.errors import Refused
@@ -80,6 +80,10 @@ RULES: Final[dict[str, Rule]] = {
     "transfer.decided": transfers.decided,
     "transfer.posted": transfers.posted,
     "transfer.adjusted": transfers.adjusted,
+    "transfer.permission-granted": permissions.granted,
+    "transfer.permission-amended": permissions.amended,
+    "transfer.permission-refused": permissions.refused,
+    "transfer.permission-withdrawn": permissions.withdrawn,
     "reference.framework-published": references.published,
     "reference.scale-published": references.published,
     "reference.policy-published": references.published,
@@ -177,6 +181,19 @@ def _lines(value: Any) -> Iterable[str]:
     return [f"recognition:{line['recognition']}" for line in rows if line.get("recognition") is not None]
 
 
+def _courses(value: Any) -> Iterable[str]:
+    """The courses of a permission, with the rules that promise their credit; a refusal names the courses alone."""
+    for course in value if isinstance(value, list | tuple) else ():
+        if isinstance(course, Mapping):
+            yield f"achievement:{course['achievement']}"
+            if course.get("recognition") is not None:
+                yield f"recognition:{course['recognition']}"
+
+
+def _policies(value: Any) -> Iterable[str]:
+    return [f"policy:{one['policy']}" for one in value if isinstance(one, Mapping) and "policy" in one]
+
+
 def _superseded(value: Any) -> Iterable[str]:
     return (f"recognition:{value['recognition']}",) if isinstance(value, Mapping) else ()
 
@@ -196,6 +213,9 @@ _REFERENCES: Final[dict[str, _Keys]] = {
     "sending": _expression,
     "outcome": _outcome,
     "lines": _lines,
+    "permission": _one("permission"),
+    "courses": _courses,
+    "policies": _policies,
     "supersedes": _superseded,
 }
 """Which things a field of ``data`` names, by the field's name."""

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from passerelle.core.decide.context import Context
 from passerelle.core.decide.credentials import check_release
-from passerelle.core.things import Effects, Thing
+from passerelle.core.decide.permissions import check_rule, used
+from passerelle.core.things import Dependency, Effects, Thing
 
 EITHER_PARTY = frozenset({"evidence-added", "appealed", "withdrawn"})
 NO_CASE_FACTS = {"final": False, "lines": []}
@@ -19,6 +20,14 @@ WAITED_IN: Final = frozenset({"decided", "posted"})
 
 def _parties(thing: Thing) -> tuple[str, ...]:
     return tuple(sorted({thing.data["receiver"], thing.data["sender"]}))
+
+
+def _edges(context: Context, case: Thing, keys: Collection[str]) -> tuple[Dependency, ...]:
+    """Both parties hear when something changes that the case rests on."""
+    edges: list[Dependency] = []
+    for member in _parties(case):
+        edges += context.rests_on(case.key, member, keys)
+    return tuple(edges)
 
 
 def counted_key(receiver: str, programme: str, credential: str) -> str:
@@ -78,10 +87,12 @@ def requested(context: Context) -> Effects:
         "credentials": named,
         **NO_CASE_FACTS,
     }
+    if data.get("permission") is not None:
+        facts["permission"] = data["permission"]
     case = context.create(state, facts)
-    used = context.change(release, None, {**release.data, "case": event.subject})
-    edges = context.rests_on(case.key, event.member, [f"credential:{name}" for name in named])
-    return Effects(things=(case, used), dependencies=edges, parties=_parties(case))
+    served = (context.change(release, None, {**release.data, "case": event.subject}), *used(context, data["sender"]))
+    edges = _edges(context, case, [f"credential:{name}" for name in named])
+    return Effects(things=(case, *served), dependencies=edges, parties=_parties(case))
 
 
 def _open_case(context: Context) -> tuple[Thing, str]:
@@ -180,7 +191,7 @@ def decided(context: Context) -> Effects:
         facts.pop("appeal_by", None)
     if context.data.get("appeal_by") is not None:
         facts["appeal_by"] = str(context.data["appeal_by"])
-    edges = context.rests_on(case.key, case.data["receiver"], rests)
+    edges = _edges(context, case, rests)
     return Effects(things=(context.change(case, state, facts),), dependencies=edges, parties=_parties(case))
 
 
@@ -210,21 +221,7 @@ def _check_settling(context: Context, case: Thing) -> None:
 
 def _check_rule(context: Context, case: Thing, line: Mapping[str, Any], where: str) -> str:
     found = context.reference("recognition", line["recognition"], f"{where}.recognition")
-    context.require(
-        found.data["receiver"] == case.data["receiver"],
-        "reference-invalid",
-        "the rule is another receiver's",
-        f"{where}.recognition",
-        "name a rule of the receiver, or state an individual_reason",
-    )
-    index = line.get("recognition_index")
-    context.require(
-        index is None or found.created <= index <= found.changed,
-        "reference-invalid",
-        f"the entries of the rule stand at index {found.created} to {found.changed}",
-        f"{where}.recognition_index",
-        "name the log index of the version of the rule that was applied",
-    )
+    check_rule(context, found, case.data["receiver"], line.get("recognition_index"), where)
     return found.key
 
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from passerelle.events.examples import achievements, credentials, members, recognitions, references, transfers
+from passerelle.events.examples import (
+    achievements,
+    credentials,
+    members,
+    permissions,
+    recognitions,
+    references,
+    transfers,
+)
 from passerelle.events.examples.model import NOW, Bad, Example, spoil
 
 STORY: Final[tuple[Example, ...]] = tuple(
@@ -20,6 +28,7 @@ STORY: Final[tuple[Example, ...]] = tuple(
             *recognitions.EXAMPLES,
             *credentials.EXAMPLES,
             *transfers.EXAMPLES,
+            *permissions.EXAMPLES,
         ),
         key=lambda example: example.at,
     )

@@ -21,9 +21,13 @@ def case() -> Case:
     return made
 
 
-def told(verdict: Accepted) -> dict[str, Any]:
-    (notice,) = verdict.effects.notices
-    return notice.value(7, "humber")
+def told(verdict: Accepted, *members: str) -> dict[str, Any]:
+    """What each of these members is told, which must be the same, and nobody else is told anything."""
+    notices = verdict.effects.notices
+    assert tuple(notice.member for notice in notices) == (members or ("humber", "queens"))
+    first, *others = (notice.value(7, "humber") for notice in notices)
+    assert all(other == first for other in others)
+    return first
 
 
 def test_a_revocation_says_what_it_was_and_is_and_why(case: Case) -> None:
@@ -63,8 +67,8 @@ def test_an_achievement_tells_the_rules_that_rest_on_it(case: Case, event: str) 
     retired = {"effective_on": "2026-12-31"}
     data = achievement_data("humber", version=2) if event.endswith("revised") else retired
     verdict = case.world.accept("humber", f"credential.{event}", case.course, data)
-    assert told(verdict)["affects"] == (f"recognition:{case.rule}",)
-    assert told(verdict)["change"]["grandfathered"]
+    assert told(verdict, "queens")["affects"] == (f"recognition:{case.rule}",)
+    assert told(verdict, "queens")["change"]["grandfathered"]
 
 
 def test_a_component_tells_those_who_rest_on_the_stack_made_of_it() -> None:
@@ -81,12 +85,13 @@ def test_a_component_tells_those_who_rest_on_the_stack_made_of_it() -> None:
     verdict = world.accept("humber", "credential.revoked", case.held, data)
     assert {notice.member: notice.affects for notice in verdict.effects.notices} == {
         "queens": (f"transfer:{uuid(200)}",),
-        "rru": (f"credential:{stack}", f"credential:{upper}"),
+        # It issued the stacks, and it is the sender of the case.
+        "rru": (f"credential:{stack}", f"credential:{upper}", f"transfer:{uuid(200)}"),
     }
 
 
 def test_a_notice_without_a_change_has_the_form_that_it_always_had(case: Case) -> None:
-    (notice,) = case.world.accept("humber", "credential.suspended", case.held, {"reason": "fees"}).effects.notices
+    notice, _ = case.world.accept("humber", "credential.suspended", case.held, {"reason": "fees"}).effects.notices
     bare = type(notice)(notice.member, notice.about, notice.event, notice.affects)
     assert set(bare.value(1, "humber")) == {"about", "event", "index", "member", "affects"}
     assert notice.change["before"] == {"state": "issued", "version": 1}

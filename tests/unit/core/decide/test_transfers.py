@@ -135,15 +135,14 @@ def test_credit_counts_once_and_removal_frees_it(case: Case) -> None:
     case.world.accept("queens", "transfer.posted", second, again)
 
 
-def test_a_revocation_tells_the_receiver_which_case_it_affects(case: Case) -> None:
+def test_a_revocation_tells_both_parties_which_case_it_affects(case: Case) -> None:
     case.open()
     case.step("decided", lines=[case.line()])
     case.step("posted", programme=case.programme, posted_on="2026-11-02")
     revoked = {"reason": "issued-in-error", "effective_on": "2026-11-02"}
     verdict = case.world.accept("humber", "credential.revoked", case.held, revoked)
-    (notice,) = verdict.effects.notices
-    assert (notice.member, notice.about) == ("queens", f"credential:{case.held}")
-    assert notice.affects == (f"transfer:{CASE}",)
+    told = [(notice.member, notice.about, notice.affects) for notice in verdict.effects.notices]
+    assert told == [(one, f"credential:{case.held}", (f"transfer:{CASE}",)) for one in ("humber", "queens")]
     case.step("adjusted", reason="source-revoked", cause=5, lines=[{"line": 1, "outcome": "kept"}])
     assert case.world.thing(f"transfer:{CASE}").state == "posted"
 
