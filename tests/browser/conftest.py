@@ -14,7 +14,8 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 from tests.browser.story import build
 from tests.unit.portal.builder import Log
-from tests.unit.portal.rig import Topic, config_for, feed_topic, portal
+from tests.unit.portal.rig import Topic, config_for, feed_topic, portal, statistics_topic
+from tests.unit.portal.statistics_sample import sample
 
 from passerelle.embedded import EmbeddedKafka, EmbeddedPostgres
 
@@ -92,6 +93,12 @@ async def walked(
         topic = await stack.enter_async_context(feed_topic(kafka.bootstrap, unique_name("feed")))
         await topic.write(log, range(len(log.entries)))
         config = config_for(log, tmp_path, dsn, topic.config)
-        here = await stack.enter_async_context(portal(config, topic.name))
+        statistics = unique_name("statistics")
+        producer = await stack.enter_async_context(statistics_topic(topic.config, statistics))
+        records = list(sample())
+        for record in records:
+            await producer.send_and_wait(statistics, record.write())
+        here = await stack.enter_async_context(portal(config, topic.name, statistics))
         await here.reached(len(log.entries))
+        await here.counted(len(records))
         yield Walked(here.url, log, topic)

@@ -27,6 +27,7 @@ FIXED = {
     "proof": "/proof",
     "members": "/members",
     "live": "/live",
+    "statistics": "/statistics",
 }
 Scheme = Literal["light", "dark"]
 VIEWS: list[tuple[str, int, Scheme]] = [
@@ -135,6 +136,34 @@ async def test_every_page_in_sight(browser: Browser, walked: Walked, language: s
             await here.go(pages["achievement"])
             await expect(here.page.locator(".notice")).to_have_count(3)
             await expect(here.page.locator(".badges").first).to_be_visible()
+
+
+@pytest.mark.parametrize(("language", "width", "scheme"), VIEWS)
+async def test_statistics_with_plots(
+    browser: Browser, walked: Walked, language: str, width: int, scheme: Scheme
+) -> None:
+    """The page is reached from the home page, and its plots stand beside their tables, without any script."""
+    async with tab(browser, walked, language, width, scheme, script=False) as here:
+        page = here.page
+        await page.goto(f"{walked.url}/{language}/")
+        await page.locator("main a[href$='/statistics']").click()
+        await expect(page.locator("h1")).to_be_visible()
+        for value in ("day", "week", "month"):
+            await page.locator("#window").select_option(value)
+            await page.locator("main form button").click()
+            await expect(page.locator("#window")).to_have_value(value)
+            await here.shoot(f"statistics-{value}-{language}-{width}-{scheme}")
+        if walked.own:
+            plots = page.locator("svg.plot")
+            await expect(plots).to_have_count(3)
+            for plot in await plots.all():
+                box = await plot.bounding_box()
+                assert box is not None
+                assert 200 < box["width"] <= width
+            await expect(page.locator("table")).to_have_count(5)
+        download = await page.request.get(f"{walked.url}/api/statistics.csv")
+        assert (await download.text()).startswith("measure,window,start")
+        assert not here.problems
 
 
 BAD = """

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from aiokafka import TopicPartition
+from tests.unit.portal.builder import OPERATOR, Log
 
 from passerelle.embedded import EmbeddedKafka
-from passerelle.events.topics import SUMMARY, TOPICS
+from passerelle.events.statistics import read_statistics
+from passerelle.events.topics import FEED, INSIGHT, SUMMARY, TOPICS
 from passerelle.insight.config import InsightConfig
 from passerelle.insight.main import InsightService
 from passerelle.runtime.config import KafkaConfig
-from passerelle.runtime.kafka import ensure_topics, start_producer
+from passerelle.runtime.kafka import end_offsets, ensure_topics, start_consumer, start_producer, stop_consumer
 from passerelle.runtime.process import wait_for
 
 HOUR = 3_600_000
@@ -38,7 +45,7 @@ async def rows_at(address: str, position: int) -> list[dict[str, Any]]:
         return bool(found["position"] >= BASE + position)
 
     async with httpx.AsyncClient(base_url=address) as client:
-        assert await wait_for(there, timeout_s=60), found
+        assert await wait_for(there, timeout_s=20), found
     return [row for row in found["rows"] if row["member"] == MEMBER]
 
 
@@ -75,3 +82,88 @@ async def test_hours_are_counted_once_and_again_on_demand(kafka: EmbeddedKafka, 
     again = await serve(config, 60, rebuild=True)
     assert again == rows
     assert (tmp_path / "insight" / "generation").read_text().strip() == "2"
+
+
+def at(hours: float) -> dt.datetime:
+    return dt.datetime(2026, 11, 2, tzinfo=dt.UTC) + dt.timedelta(hours=hours)
+
+
+def asked_and_decided(network: str) -> Log:
+    """Five requests from Ontario to British Columbia, each decided two hours later."""
+    log = Log(network=network, now=at(0))
+    log.admit(OPERATOR, "operator", {"en": "Operator"}, ["CA"], ["operate"])
+    log.admit("humber", "polytechnic", {"en": "Humber"}, ["CA-ON"], ["issue", "recognise"])
+    log.admit("bcit", "polytechnic", {"en": "BCIT"}, ["CA-BC"], ["issue", "recognise"])
+    for number in range(5):
+        log.add("recognition.requested", "humber", f"humber/{number}", {"achievement": "humber/a", "receiver": "bcit"})
+        denied = {
+            "receiver": "bcit", "sending": {"achievement": "humber/a"}, "valid_from": "2026-01-01", "reason": "level",
+            "request": f"humber/{number}",
+        }  # fmt: skip
+        log.add("recognition.denied", "bcit", f"bcit/{number}", denied, after=dt.timedelta(hours=2))
+    return log
+
+
+async def feed_of(settings: KafkaConfig, log: Log, indices: Iterable[int]) -> None:
+    """Publish entries of the log, in this order, as the ledger does."""
+    producer = await start_producer(settings, client_id="test")
+    try:
+        for index in indices:
+            value = log.bodies[index] or b""
+            await producer.send_and_wait(FEED, value, key=b"m", headers=log.headers(index), partition=0)
+    finally:
+        await producer.stop()
+
+
+async def published(service: InsightService, settings: KafkaConfig, network: str, size: int) -> set[bytes]:
+    """Run the service until it told six windows of this network as they are after ``size`` entries; they, as bytes."""
+    first = await end_offsets(settings, INSIGHT, [0], client_id="test")
+    partition, stop = TopicPartition(INSIGHT, 0), asyncio.Event()
+    consumer = await start_consumer(settings, client_id="test", positions={partition: first[0]})
+    found: set[bytes] = set()
+    await service.start()
+    running = asyncio.create_task(service.run(stop))
+
+    async def there() -> bool:
+        batch = await consumer.getmany(partition, timeout_ms=100)
+        for one in batch.get(partition, []):
+            record = read_statistics(one.value)
+            if (record.network, record.position) == (network, size):
+                found.add(one.value)
+        return len(found) >= 6
+
+    try:
+        assert await wait_for(there, timeout_s=20), found
+    finally:
+        stop.set()
+        await running
+        await service.close()
+        await stop_consumer(consumer)
+    return found
+
+
+async def test_statistics_of_the_feed_are_published_and_the_same_when_counted_again(
+    kafka: EmbeddedKafka, tmp_path: Path, unique_name: Callable[[str], str]
+) -> None:
+    settings, network = KafkaConfig(bootstrap=kafka.bootstrap), unique_name("log")
+    await ensure_topics(settings, [TOPICS[name] for name in (SUMMARY, FEED, INSIGHT)])
+    log = asked_and_decided(network)
+    # The ledger publishes at least once: the second half of the entries comes twice.
+    await feed_of(settings, log, [*range(len(log.entries)), *range(6, len(log.entries))])
+    config = InsightConfig(
+        network=network,
+        root_public_key_file=tmp_path / "unused",
+        kafka=settings,
+        data_folder=tmp_path / "insight",
+        publish_every_s=0.2,
+    )
+    size = len(log.entries)
+    first = await published(InsightService(config, rebuild=False), settings, network, size)
+    told = {(one.measure, one.window): one for one in map(read_statistics, first)}
+    assert len(told) == 6
+    times, decisions = told["decision-time", "month"].rows[0], told["acceptance", "month"].rows[0]
+    assert (times.count, decisions.count, decisions.reason) == (5, 5, "level")
+    assert times.p50_s == pytest.approx(2 * 3600, rel=0.05)
+    again = await published(InsightService(config, rebuild=False), settings, network, size)
+    rebuilt = await published(InsightService(config, rebuild=True), settings, network, size)
+    assert again == first == rebuilt

@@ -94,7 +94,11 @@ def write_services(folder: DemoFolder, places: Places, ports: Ports, policies: P
             "database": {"url": databases["portal"]},
             "http": _server(ports.portal),
         },
-        "insight": {"data_folder": str(folder.service("insight") / "data"), "http": _server(ports.insight)},
+        "insight": {
+            "data_folder": str(folder.service("insight") / "data"),
+            "http": _server(ports.insight),
+            "publish_every_s": 1.0,
+        },
     }
     for name, table in tables.items():
         write(folder.config(name), {**table, **common})

@@ -1,1 +1,1 @@
-"""Insight: hourly windows over the ledger's commit summaries. Its state can be thrown away and built again."""
+"""Insight: statistics over the public feed and the ledger's commit summaries. Its state can be built again."""

@@ -34,6 +34,8 @@ def read_summary(value: Mapping[str, Any]) -> Summary:
     try:
         summary = Summary(int(value["from"]), int(value["size"]), int(value["accepted_at"]), tuple(value["counts"]))
         total = sum(int(row["accepted"]) + int(row["refused"]) for row in summary.counts)
+        for row in summary.counts:
+            row_key(row)
     except (KeyError, TypeError, ValueError) as error:
         raise SummaryInvalid(f"not a summary: {type(error).__name__}") from None
     if not 0 <= summary.start < summary.size or total != summary.size - summary.start:

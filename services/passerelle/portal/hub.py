@@ -101,6 +101,7 @@ class Hub:
         """Give the ring up: clients that are behind are told where to resume, and then read from the database."""
         self._ring.clear()
         self._bytes = 0
+        RING.set(0)
 
     def _notify(self) -> None:
         waiting, self._wake = self._wake, asyncio.Event()

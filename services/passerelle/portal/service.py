@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from passerelle.events.topics import FEED
+from passerelle.events.topics import FEED, INSIGHT
 from passerelle.portal.config import PortalConfig
 from passerelle.portal.follow import Follower
 from passerelle.portal.http.app import build_app
@@ -15,8 +15,10 @@ from passerelle.portal.http.site import Site, environment
 from passerelle.portal.hub import Hub
 from passerelle.portal.i18n import load
 from passerelle.portal.postgres.reader import Reader
+from passerelle.portal.postgres.statistics import StatisticsStore
 from passerelle.portal.postgres.writer import Writer
 from passerelle.portal.rpc import QueryClient
+from passerelle.portal.statistics import Taker
 from passerelle.portal.status import Status
 from passerelle.portal.stream import KafkaFeed
 from passerelle.portal.trust import Trust, Witness
@@ -32,16 +34,18 @@ MIGRATIONS = "passerelle.portal.migrations"
 class PortalService:
     """A :class:`passerelle.runtime.process.Service`."""
 
-    def __init__(self, config: PortalConfig, clock: Clock, *, topic: str = FEED) -> None:
-        """``topic`` is the feed; tests that share a broker give their own."""
+    def __init__(self, config: PortalConfig, clock: Clock, *, topic: str = FEED, statistics: str = INSIGHT) -> None:
+        """``topic`` is the feed, ``statistics`` that of the statistics; tests that share a broker give their own."""
         self._config = config
         self._topic = topic
+        self._statistics = statistics
         self._clock = clock
         self._stack = AsyncExitStack()
         self.status = Status()
         self.hub = Hub(config.feed.buffer, config.feed.max_clients)
         self._follower: Follower | None = None
         self._witness: Witness | None = None
+        self._taker: Taker | None = None
 
     async def start(self) -> Mapping[str, Any]:
         """Open database, channel and pages. The pages answer before the feed is read: they say what they lack."""
@@ -64,6 +68,8 @@ class PortalService:
             writer, KafkaFeed(config.kafka, self._topic), questions, self.status, self.hub.publish, config.network
         )
         self._witness = Witness(reader, writer, questions, trust, self.status, self._clock)
+        source = KafkaFeed(config.kafka, self._statistics, cut=True)
+        self._taker = Taker(StatisticsStore(pool), source, self.status, config.network)
         site = Site(
             config, root_key, reader, questions, trust, self.hub, self.status, self._clock, load(), environment()
         )
@@ -80,15 +86,17 @@ class PortalService:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the feed until told to stop."""
-        follower, witness = self._follower, self._witness
+        follower, witness, taker = self._follower, self._witness, self._taker
         assert follower is not None
         assert witness is not None
-        guard = MemoryGuard(self._config.memory_max_mb, self.hub.shed)
+        assert taker is not None
+        guard = MemoryGuard(self._config.memory_max_mb, self.hub.shed, limit_s=self._config.memory_over_s)
         try:
             await run_together(
                 stop,
                 lambda: follower.run(stop),
                 lambda: witness.run(stop),
+                lambda: taker.run(stop),
                 lambda: guard.run(stop),
                 lambda: self._end(stop),
             )

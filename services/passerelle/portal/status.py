@@ -22,6 +22,8 @@ class Status:
     diverged: bool = False
     """A checkpoint that the log signed has another root than the tree computed here."""
     clients: int = 0
+    statistics: str = "starting"
+    """``following``, or the code of what keeps the statistics from being taken in: the pages do without them."""
     codes: dict[str, int] = field(default_factory=dict)
     """How often each problem was met, by code."""
 
@@ -45,5 +47,6 @@ class Status:
             "unreadable": self.unreadable,
             "diverged": self.diverged,
             "feed_clients": self.clients,
+            "statistics": self.statistics,
             "problems": dict(self.codes),
         }

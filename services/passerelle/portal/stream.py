@@ -1,4 +1,4 @@
-"""The public feed topic through aiokafka: one partition, read from a stored offset."""
+"""Public topics of one partition through aiokafka, read from a stored offset: the feed, the statistics."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ MAX_RECORDS: Final = 500
 class KafkaFeed:
     """A :class:`passerelle.portal.ports.FeedSource` over Kafka."""
 
-    def __init__(self, config: KafkaConfig, topic: str = FEED) -> None:
+    def __init__(self, config: KafkaConfig, topic: str = FEED, *, cut: bool = False) -> None:
+        """``cut``: the topic keeps its records for a time only, and what is gone from it is not needed any more."""
         self._config = config
+        self._cut = cut
         self._partition = TopicPartition(topic, 0)
         self._consumer: AIOKafkaConsumer | None = None
         self._offset = 0
-        self._watch = ReaderWatch("feed", config)
+        self._watch = ReaderWatch("statistics" if cut else "feed", config)
 
     async def open(self, offset: int) -> None:
         """Read from this offset on, with a fresh connection. Raises Unavailable, ``topic-missing`` among others."""
@@ -40,6 +42,8 @@ class KafkaFeed:
         # A consumer of a topic that does not exist is silent, which would look like a feed without news.
         try:
             known = await consumer.topics()
+            if self._cut and self._partition.topic in known:
+                offset = await self._within(consumer, offset)
         except (KafkaError, OSError, TimeoutError) as error:
             raise unreachable(self._config, error) from None
         if self._partition.topic not in known:
@@ -57,6 +61,10 @@ class KafkaFeed:
             if not records and self._watch.due():
                 await self._check_stalled(self._consumer)
         except OffsetOutOfRangeError:
+            if self._cut:
+                raise Unavailable(
+                    "offset-out-of-range", "the topic was cut while it was read", where=self._partition.topic
+                ) from None
             raise Fatal(
                 "offset-out-of-range",
                 "the feed topic does not hold the stored offset: it was made anew or cut",
@@ -68,6 +76,15 @@ class KafkaFeed:
         if records:
             self._offset = records[-1].offset + 1
         return [Raw(record.offset, list(record.headers), record.value or b"") for record in records]
+
+    async def _within(self, consumer: AIOKafkaConsumer, offset: int) -> int:
+        """The offset, or the first one that the topic holds where it does not hold this one."""
+        first = (await consumer.beginning_offsets([self._partition]))[self._partition]
+        end = (await consumer.end_offsets([self._partition]))[self._partition]
+        if not first <= offset <= end:
+            offset = first
+            consumer.seek(self._partition, offset)
+        return int(offset)
 
     async def _check_stalled(self, consumer: AIOKafkaConsumer) -> None:
         still = await self._watch.still(consumer, {self._partition: self._offset})

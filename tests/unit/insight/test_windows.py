@@ -37,6 +37,7 @@ def test_a_summary_is_read() -> None:
         {"counts": None},
         {"accepted_at": "soon"},
         {"counts": [{"accepted": 5}]},
+        {"counts": [{"accepted": 5, "refused": 0}]},
     ],
 )
 def test_what_does_not_add_up_is_refused(change: dict[str, Any]) -> None:

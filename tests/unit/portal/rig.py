@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 from aiokafka import AIOKafkaProducer
 from tests.unit.portal.builder import Log
 
-from passerelle.events.topics import FEED, TOPICS
+from passerelle.events.topics import FEED, INSIGHT, TOPICS
 from passerelle.portal.config import PortalConfig
 from passerelle.portal.service import PortalService
 from passerelle.runtime.clock import SystemClock
@@ -59,6 +60,17 @@ async def feed_topic(bootstrap: str, name: str) -> AsyncIterator[Topic]:
         await producer.stop()
 
 
+@asynccontextmanager
+async def statistics_topic(config: KafkaConfig, name: str) -> AsyncIterator[AIOKafkaProducer]:
+    """A fresh topic with the settings of the statistics, and a producer for it."""
+    await ensure_topics(config, [replace(TOPICS[INSIGHT], name=name)])
+    producer = await start_producer(config, client_id="portal-tests", linger_ms=0)
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
 @dataclass
 class Portal:
     """A running portal."""
@@ -80,6 +92,17 @@ class Portal:
 
         assert await wait_for(there, timeout_s=30), f"only {self.service.status.next_index} of {size} entries came"
 
+    async def counted(self, records: int) -> None:
+        """Wait until so many statistics records are stored."""
+        found: list[Any] = []
+
+        async def there() -> bool:
+            found[:] = (await client.get("/api/statistics")).json()["records"]
+            return len(found) >= records
+
+        async with httpx.AsyncClient(base_url=self.url, timeout=20) as client:
+            assert await wait_for(there, timeout_s=30), f"only {len(found)} of {records} statistics came"
+
 
 def config_for(log: Log, folder: Path, dsn: str, kafka: KafkaConfig, **more: Any) -> PortalConfig:
     """The portal's configuration, as its TOML file would give it."""
@@ -97,9 +120,9 @@ def config_for(log: Log, folder: Path, dsn: str, kafka: KafkaConfig, **more: Any
 
 
 @asynccontextmanager
-async def portal(config: PortalConfig, topic: str) -> AsyncIterator[Portal]:
+async def portal(config: PortalConfig, topic: str, statistics: str = INSIGHT) -> AsyncIterator[Portal]:
     """Start a portal in this process and run it until the block ends."""
-    service = PortalService(config, SystemClock(), topic=topic)
+    service = PortalService(config, SystemClock(), topic=topic, statistics=statistics)
     stop = asyncio.Event()
     running: asyncio.Task[None] | None = None
     try:

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from passerelle.core.errors import NotFound, PasserelleError
-from passerelle.portal.http import catalogue, feed, ledger
+from passerelle.portal.http import catalogue, feed, ledger, statistics
 from passerelle.portal.http.problems import problem
 from passerelle.portal.http.site import Page, Site
 from passerelle.runtime.http import http_status
@@ -46,6 +46,7 @@ PAGES: Final = {
     "members": ledger.members,
     "members/{member}": ledger.member,
     "live": ledger.live,
+    "statistics": statistics.statistics,
 }
 MACHINES: Final = {
     "/feed": feed.feed,
@@ -54,6 +55,8 @@ MACHINES: Final = {
     "/api/proof/{index:int}": feed.receipt,
     "/api/volume": feed.volume,
     "/api/achievements": feed.achievements,
+    "/api/statistics": statistics.as_json,
+    "/api/statistics.csv": statistics.as_csv,
 }
 Handler = Callable[[Site, Request], Awaitable[Response]]
 

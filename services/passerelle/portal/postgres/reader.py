@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
 
+from passerelle.events.statistics import StatisticsRecord
 from passerelle.portal.ports import (
     AchievementRow,
     CheckpointRow,
@@ -22,7 +24,7 @@ from passerelle.portal.ports import (
     SearchResult,
     VolumeRow,
 )
-from passerelle.portal.postgres import catalogue
+from passerelle.portal.postgres import catalogue, statistics
 from passerelle.portal.postgres.guard import guarded
 from passerelle.runtime.postgres import borrowed
 
@@ -190,6 +192,12 @@ class Reader:
             "SELECT size, root, note, checked_at, agrees FROM checkpoint ORDER BY agrees, size DESC LIMIT 1"
         )
         return CheckpointRow(**rows[0]) if rows else None
+
+    async def statistics(
+        self, measure: str = "", window: str = "", start: dt.date | None = None, limit: int = statistics.MAX_RECORDS
+    ) -> list[StatisticsRecord]:
+        """Statistics, newest window first; empty values ask for all."""
+        return await statistics.find(self._fetch, measure, window, start, limit)
 
     async def owners(self) -> Sequence[str]:
         """Members that offer an achievement, in order."""
