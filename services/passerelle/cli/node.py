@@ -9,13 +9,16 @@ import typer
 
 from passerelle.cli import (
     node_doctor,
+    node_evidence,
     node_export,
     node_import,
     node_init,
     node_learner,
     node_map,
+    node_permission,
     node_reconcile,
     node_release,
+    node_selftest,
     node_show,
     node_transfer,
     node_witness,
@@ -29,12 +32,15 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="An institution's node.")
 app.add_typer(node_release.app, name="release")
 app.add_typer(node_transfer.app, name="transfer")
+app.add_typer(node_permission.app, name="permission")
 app.add_typer(node_witness.app, name="witness")
 app.add_typer(node_import.drafts, name="drafts")
 app.add_typer(node_learner.app, name="learner")
+app.add_typer(node_evidence.app, name="evidence")
 app.command("access")(node_learner.access)
 app.command("init")(node_init.init)
 app.command("doctor")(node_doctor.doctor)
+app.command("selftest")(node_selftest.selftest)
 app.command("reconcile")(node_reconcile.reconcile)
 app.command("import")(node_import.import_)
 app.command("map")(node_map.map_)
@@ -50,7 +56,13 @@ def run(config: ConfigOption, ready_file: ReadyOption = None) -> None:
     from passerelle.runtime.process import run_process
 
     settings = NodeConfig.load(config)
-    raise typer.Exit(run_process(lambda: build(settings, config.parent / "mappings"), ready_file=ready_file))
+    raise typer.Exit(
+        run_process(
+            lambda: build(settings, config.parent / "mappings"),
+            ready_file=ready_file,
+            loop_blocked_s=settings.loop_blocked_s,
+        )
+    )
 
 
 @app.command()

@@ -156,6 +156,35 @@ def unfinished(config: ConfigOption, as_json: JsonOption = False) -> None:
         print(one)
 
 
+@app.command()
+def rewrap(
+    config: ConfigOption,
+    old: Annotated[Path, typer.Option("--old", help="The configuration as it was, which names the old key.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Wrap every learner's key by the key that --config names now. The node must not run; a run cut short goes on."""
+    from passerelle.core.errors import PasserelleError
+    from passerelle.node.config import NodeConfig
+    from passerelle.node.key_encryption import open_key
+    from passerelle.node.rewrapping import Rewrapped, rewrap_all
+
+    before = NodeConfig.load(old)
+
+    async def work(office: Office) -> Rewrapped:
+        if await office.store.sessions(f"passerelle-node-{office.config.member}"):
+            fix = "Stop the node, and start it again afterwards."
+            raise PasserelleError("lease-held", "the node runs and holds the old key", where="node run", fix=fix)
+        keys = open_key(before, office.ids), open_key(office.config, office.ids)
+        return await rewrap_all(office.store, *keys, office.ids)
+
+    found = with_office(config, work)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    print(f"{found.done} learners' keys were wrapped anew, {found.already} were already.")
+    print("Backups made before open with the old key only: keep it as long as you keep them.")
+
+
 def access(
     config: ConfigOption,
     learner: Annotated[str, typer.Option("--learner", help="Only exports that held this learner (the id).")] = "",

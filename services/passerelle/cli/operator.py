@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from passerelle.cli import node_show
+from passerelle.cli import node_show, operator_selftest
 from passerelle.cli.common import ConfigOption, JsonOption, print_json
 from passerelle.cli.node_office import WaitOption, with_office
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from passerelle.node.main import Office
 
 app = typer.Typer(no_args_is_help=True, help="The operator: who is a member, with which keys and roles.")
+app.command("accept-selftest")(operator_selftest.accept)
 MemberArgument = Annotated[str, typer.Argument(metavar="MEMBER", help="The member's id.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is public.")]
 

@@ -49,6 +49,7 @@ key-distrusted | state | Key distrusted | Clé désavouée | The key was declare
 key-malformed | invalid | Key malformed | Clé mal formée | A public key is not 32 bytes in lower-case hex or its id does not match it. | Give the raw Ed25519 public key as 64 hex digits and the id made from it.
 key-duplicate | exists | Key already listed | Clé déjà inscrite | The key is already in the registry; a key is listed once and never comes back. | Make a new key.
 key-file-unusable | invalid | Key file cannot be used | Fichier de clé inutilisable | The key file is missing, unreadable, open to others, or not a key. | Give a file of 64 hex digits that only its owner can read.
+key-token-unavailable | away | Key token does not answer | Jeton de clé sans réponse | The token or device that holds the key encryption key does not answer. | Check the device, its service and its library, then try again.
 body-hash-mismatch | invalid | Body is not the one signed | Corps différent de celui signé | The SHA-256 of the body is not the one in the statement. | Send the body's exact bytes, never serialised again.
 kafka-key-mismatch | invalid | Record key is not the member | Clé d'enregistrement inattendue | The Kafka key is not the member id of the statement. | Produce with the member id as the record key.
 topic-mismatch | invalid | Wrong topic | Mauvais sujet Kafka | The topic is not the one of the statement's family. | Produce to the topic of the family.
@@ -180,6 +181,11 @@ cell-unreadable | invalid | Cell cannot be read | Cellule illisible | A cell of 
 cells-merged | invalid | Cells merged | Cellules fusionnées | Cells of the row are merged, so that it cannot be told whose value it is. | Unmerge the cells and fill each.
 mapping-unknown | absent | Mapping unknown | Correspondance inconnue | There is no column mapping of this name. | Make it with passerelle node map FILE, or correct the name.
 mapping-invalid | invalid | Mapping invalid | Correspondance invalide | The column mapping cannot be used. | Correct the named line of the mapping.
+query-invalid | invalid | Query cannot be run | Requête inexécutable | The database does not take the query, or a column of it has no text that an import can read. | Correct the query; run it in the database's own client first.
+query-not-readonly | forbidden | Query does more than read | Requête non limitée à la lecture | The query changes data, or is no SELECT. | Write one SELECT; the import never writes to the office's database.
+query-key-missing | invalid | No column to page by | Colonne de pagination absente | The rows of a query are read page by page along a column of it, and there is none that serves. | Name with --key a column of the query of type text, integer, numeric or uuid, whose values are the record ids or nearly as distinct.
+query-timeout | timeout | Query took too long | Requête trop longue | The office's database ended the query at its time limit. | Give it an index on the key column, or more time with --timeout.
+source-unavailable | away | Office's database not reachable | Base de données de l'établissement injoignable | The database that the records are read from does not answer, or refuses the log-in. | Check the address, the password file and the network; then import again: it goes on where it was.
 file-unreadable | invalid | File cannot be read | Fichier illisible | The file is missing or cannot be opened. | Check its path and permissions.
 file-empty | invalid | File empty | Fichier vide | The file holds no record. | Export it again.
 file-truncated | invalid | File cut short | Fichier tronqué | The file ends in the middle of a record. | Transfer it again.
@@ -245,13 +251,25 @@ release-file-malformed | invalid | Release file malformed | Fichier d'autorisati
 entry-absent | absent | Entry absent | Entrée absente | The log has no entry there. | Ask for an index below the size.
 seal-key-missing | absent | No key to seal to | Aucune clé de scellement | The registry shows no key in force of the receiver with the use seal. | The receiver runs passerelle node transfer seal-key; the operator lists the key: passerelle operator keys MEMBER --add-seal FILE.
 proposal-open | state | Proposal not answered | Proposition sans réponse | A line of the proposal was neither accepted, changed nor declined. | Answer each line, then decide.
+permission-invalid | refused | Permission does not fit | Permission inadaptée | The letter of permission is not in force, is another institution's, or does not cover this host or course. | Name a permission in force that fits, or open the case without one.
+permission-expired | state | Permission ended | Permission échue | The letter of permission ended before this use, or its term has not begun. | Use it between the first day of its term and its last day.
+permission-used | state | Permission used already | Permission déjà utilisée | The letter of permission serves another transfer case already. | Decide in that case, or withdraw it first.
+permission-begun | state | Term has begun | Session commencée | A permission is amended or withdrawn before its term begins only. | Honour it; settle what changed in the transfer case of the return.
 preliminary-expired | state | Preliminary assessment ended | Évaluation préliminaire échue | The time within which the preliminary assessment is honoured is over. | Assess again by the rules of today.
 proposal-absent | absent | No proposal | Aucune proposition | No decision was proposed for this version of the case. | Run passerelle node transfer propose.
+pdf-unreadable | invalid | PDF cannot be checked | PDF invérifiable | The file is no PDF, is damaged or encrypted, or takes more time or memory to check than it may. | Get the file again from who issued it.
+pdf-unverified | state | PDF does not vouch for itself | PDF non attesté | The PDF is not signed, was changed after it was signed, or its signer leads to no certificate that the office trusts. | Ask its issuer for it again, or put the issuer's root certificate into the trust folder.
 sealed-malformed | invalid | Sealed file malformed | Fichier scellé mal formé | The sealed document cannot be opened with this key. | Ask its sender to seal it to the present key.
 answer-malformed | invalid | Signed answer malformed | Réponse signée mal formée | The file is not a signed answer in its form. | Get the file again, unchanged.
 answer-expired | state | Signed answer expired | Réponse signée échue | The time for which the answer was signed is over, or has not begun. | Ask again.
 answer-key-missing | away | No key for signed answers | Aucune clé pour signer les réponses | The service has no key for signed answers that the registry shows in force. | Ask without a signature, or have the operator of the service list its key: passerelle operator keys MEMBER --add-answer FILE.
 answer-signature-invalid | invalid | Signed answer does not verify | Réponse signée non vérifiée | The answer's signature does not verify under the service's key. | Ask again and compare.
+# Joining
+sandbox-required | forbidden | Not a sandbox | Pas un bac à sable | Invented records may be published in a sandbox only, and the registry does not say that this federation is one. | Name the sandbox in the configuration; its operator was made with passerelle operator init --sample.
+selftest-malformed | invalid | Selftest report malformed | Rapport d'autovérification mal formé | The file is not a selftest's report in its form, or it contradicts itself. | Ask the member for the file again, unchanged.
+selftest-failed | state | Selftest failed | Autovérification échouée | A step of the selftest failed, was left out, or is not proved. | Mend what the step names, then run passerelle node selftest again.
+selftest-outdated | state | Selftest too old | Autovérification périmée | The selftest was not run within the time that the operator accepts. | Ask the member to run it again.
+selftest-contracts | state | Other contract versions | Autres versions des contrats | The member's software speaks other versions of formats or event types than the operator's. | Bring both to the same version, then run the selftest again.
 # Questions and answers
 argument-invalid | invalid | Argument invalid | Argument invalide | An argument is missing or not in its form. | Correct the named argument.
 argument-missing | invalid | Argument missing | Argument manquant | A required argument is absent. | Give it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from passerelle.events.base import MemberId, Model
 from passerelle.runtime.config import DatabaseConfig, SecretFile, ServerConfig, ServiceConfig
@@ -51,6 +51,27 @@ class PushConfig(ServerConfig):
     """Most files that wait or are being taken; beyond, pushes are answered 429 ``queue-full``."""
 
 
+class Pkcs11Config(Model):
+    """The key encryption key in a token or device (PKCS #11)."""
+
+    kind: Literal["pkcs11"] = "pkcs11"
+    module: Path
+    """The device's PKCS #11 library, by its absolute path: its code runs in the node."""
+    token_label: Annotated[str, Field(min_length=1, max_length=32)]
+    key_label: Annotated[str, Field(min_length=1, max_length=255)]
+    """An AES key of 256 bits that may encrypt and decrypt."""
+    pin_file: SecretFile
+    """The user PIN, on the first line; for its owner alone."""
+
+    @field_validator("module")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        # A bare name would be looked for in folders that the environment names.
+        if not value.is_absolute():
+            raise ValueError("give the absolute path of the library")
+        return value
+
+
 def _several(value: Any) -> Any:
     """``[watch]`` is one folder, ``[[watch]]`` are several."""
     return [value] if isinstance(value, dict) else value
@@ -63,8 +84,10 @@ class NodeConfig(ServiceConfig):
     database: DatabaseConfig
     key_file: SecretFile
     """Seed of the Ed25519 key that signs this member's events."""
-    learner_key_file: SecretFile
-    """Key that wraps the learners' keys (AES-GCM, 256 bits)."""
+    learner_key_file: SecretFile | None = None
+    """Key that wraps the learners' keys (AES-GCM, 256 bits): this, or ``key_encryption``."""
+    key_encryption: Annotated[Pkcs11Config | None, Field(validate_default=True)] = None
+    """Where a token or device holds that key instead."""
     record_key_file: SecretFile
     """Key of the hash under which the office's record ids are known (HMAC-SHA-256)."""
     seal_key_file: SecretFile | None = None
@@ -86,6 +109,8 @@ class NodeConfig(ServiceConfig):
     """How long a learner's records are kept after their date, before they may be erased without a legal ground; 0: not
     at all; where it is not set: without an end.
     """
+    trust_folder: Path | None = None
+    """Root certificates, and revocation lists, by which signed PDFs are judged; never fetched."""
     schema_folder: Path | None = None
     """Published XML schemas (PESC, ELMO) by which documents are checked as they come in; never fetched."""
     organisations: dict[str, str] = Field(default={}, max_length=2000)
@@ -98,3 +123,11 @@ class NodeConfig(ServiceConfig):
     """Where evidence files are written when the log contradicts itself; they are in the database in any case."""
     witnesses_required: Annotated[int, Field(ge=0, le=64)] = 0
     """How many members must have cosigned the checkpoints of release files, made here or taken in."""
+
+    @field_validator("key_encryption")
+    @classmethod
+    def _one_wrapping_key(cls, value: Pkcs11Config | None, info: ValidationInfo) -> Pkcs11Config | None:
+        # A file that is named wrongly is told by itself, and then is not there.
+        if "learner_key_file" in info.data and (info.data["learner_key_file"] is None) == (value is None):
+            raise ValueError("give learner_key_file, or the table key_encryption, and not both")
+        return value

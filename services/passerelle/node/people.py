@@ -1,4 +1,4 @@
-"""Learners' details at home: encrypted, one key a learner, wrapped by the node's key file.
+"""Learners' details at home: encrypted, one key a learner, wrapped by the node's key encryption key.
 
 AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces; the learner's id is bound in as associated data, so that a
 ciphertext cannot be moved to another learner. Destroying the wrapped key erases the learner.
@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from passerelle.core.errors import Fatal
+from passerelle.node.key_encryption import KEY_BYTES, NONCE_BYTES, KeyEncryption, not_opening
 from passerelle.node.records import RecordKeys
 from passerelle.runtime.ids import Ids
-
-KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +55,10 @@ class Learner:
 
 
 class Vault:
-    """Encrypts and decrypts under the learners' keys."""
+    """Encrypts and decrypts under the learners' keys. What the key encryption key raises, every method may raise."""
 
-    def __init__(self, wrapping_key: bytes, keys: RecordKeys, ids: Ids) -> None:
-        self._wrap = AESGCM(wrapping_key)
+    def __init__(self, key_encryption: KeyEncryption, keys: RecordKeys, ids: Ids) -> None:
+        self._key_encryption = key_encryption
         self._keys = keys
         self._ids = ids
 
@@ -84,7 +81,7 @@ class Vault:
     def enrol(self, person: Person) -> Learner:
         """A new learner with a key of their own."""
         learner, key = self._ids.uuid7(), self._ids.random(KEY_BYTES)
-        wrapped = self._seal(self._wrap, key, learner)
+        wrapped = self._key_encryption.wrap(key, learner)
         return self._learner(learner, wrapped, key, person)
 
     def update(self, learner: str, wrapped_key: bytes, person: Person) -> Learner:
@@ -109,7 +106,7 @@ class Vault:
         return Learner(learner, number, self.match_key(person), self.birth_key(person), wrapped, details)
 
     def _unwrap(self, learner: str, wrapped: bytes) -> bytes:
-        return self._open(self._wrap, wrapped, learner)
+        return self._key_encryption.unwrap(wrapped, learner)
 
     def _seal(self, cipher: AESGCM, plain: bytes, learner: str) -> bytes:
         nonce = self._ids.random(NONCE_BYTES)
@@ -119,9 +116,4 @@ class Vault:
         try:
             return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], learner.encode())
         except InvalidTag:
-            raise Fatal(
-                "key-file-unusable",
-                "a learner's details do not open under the learner key file",
-                where="learner_key_file",
-                fix="Use the key file that this database was filled with.",
-            ) from None
+            raise not_opening() from None
