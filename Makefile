@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check simulate faults oracle bench gen contracts contracts-accept browser clean run-env dev-env
+.PHONY: help setup demo test check simulate faults oracle fuzz bench gen contracts contracts-accept browser clean run-env dev-env
 export PYTHON
 
 BIN := .venv/bin
@@ -45,6 +45,9 @@ faults: dev-env ## break a whole network on a real Kafka and PostgreSQL, round a
 
 oracle: dev-env ## hold the equivalency evaluator against a slow one on random rules and transcripts (N=100000)
 	@$(BIN)/python -m passerelle.testing.oracle --cases $(or $(N),100000) $(ARGS)
+
+fuzz: dev-env ## feed every parser damaged input, guided by coverage (SECONDS=60; Linux on x86-64, Python below 3.14)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
 
 bench: dev-env ## measure ingest against its ceilings and peers; results in bench/results
 	@$(BIN)/python -m bench $(ARGS)

@@ -1,5 +1,6 @@
 """A transfer case over two nodes, a real ledger, query service, Kafka and PostgreSQL, by the command line: from a
-sealed release file to posted credit, an appeal, a revocation and its answer, and the office's papers.
+sealed release file to posted credit, an appeal, a revocation and its answer, the office's papers, and studies elsewhere
+under a letter of permission.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.integration.node_desk import desk
+from tests.integration.permission_steps import walk
 
 from passerelle.core.catalogue import BY_NAME
 from passerelle.core.errors import PasserelleError
@@ -107,6 +109,7 @@ async def test_a_case_over_two_nodes_and_the_ledger(tmp_path: Path) -> None:
         await papers(york, case, tmp_path)
         await answer_a_revocation(humber, york, case)
         await appeal(humber, york, case)
+        await walk(network, tmp_path)
 
 
 async def list_the_key(network: Network, york: Desk) -> None:
@@ -216,6 +219,14 @@ async def answer_a_revocation(humber: Desk, york: Desk, case: str) -> None:
     [impact] = found
     assert (impact["event"], impact["reason"], impact["grandfathered"]) == ("revoked", "issued-in-error", False)
     assert (impact["before"]["state"], impact["after"]["state"]) == ("issued", "revoked")
+
+    async def heard() -> bool:
+        seen = [one for each in await humber.asked("impacts") for one in each["affected"]]
+        return [(one["answer"], one["role"]) for one in seen] == [("awaited", "sender")]
+
+    assert await wait_for(heard, timeout_s=40, every_s=0.2)
+    refused = await humber.run("node", "transfer", "answer", case, str(impact["index"]), "--outcome", "removed", code=1)
+    assert "not-receiver" in refused.err
     answered = await york.step("answer", case, str(impact["index"]), "--outcome", "removed")
     assert answered["state"] == "accepted", answered
     assert await york.asked("impacts", "--open") == []

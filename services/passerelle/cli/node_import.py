@@ -12,6 +12,16 @@ import typer
 from passerelle.cli import node_show
 from passerelle.cli.common import ConfigOption, JsonOption, print_json
 from passerelle.cli.node_office import with_office
+from passerelle.cli.node_source import (
+    TIMEOUT_S,
+    KeyOption,
+    PasswordOption,
+    QueryOption,
+    SourceOption,
+    TimeoutOption,
+    file_of,
+    query_of,
+)
 
 if TYPE_CHECKING:
     from passerelle.node.main import Office
@@ -40,8 +50,12 @@ def window_ms(text: str) -> int:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="The file: CSV, XLSX or a standard's document (docs/csv.md).")],
     config: ConfigOption,
+    file: Annotated[
+        Path | None, typer.Argument(help="The file: CSV, XLSX or a standard's document (docs/csv.md).")
+    ] = None,
+    source: SourceOption = "", query: QueryOption = None, password_file: PasswordOption = None, key: KeyOption = "",
+    timeout: TimeoutOption = TIMEOUT_S,
     kind: Annotated[str, typer.Option("--kind", help="Kind of file; found from the header by default.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; store and send nothing.")] = False,
     report: Annotated[Path | None, typer.Option("--report", help="Where every error goes, as CSV.")] = None,
@@ -60,8 +74,8 @@ def import_(
         Path | None, typer.Option("--learner", help="TOML: the learner's columns, for a document about one person.")
     ] = None,
     as_json: JsonOption = False,
-) -> None:
-    """Import a file. Exit code 0: every row taken; 2: some rows refused, the others taken; 1: nothing done."""
+) -> None:  # fmt: skip
+    """Import a file or a query's rows. Exit code 0: every row taken; 2: some refused, others taken; 1: nothing done."""
     from passerelle.node.csv_forms import FORMS
     from passerelle.node.csv_report import report_path, write_report
     from passerelle.node.formats.opening import Options
@@ -69,6 +83,7 @@ def import_(
     from passerelle.node.mapping import MappingFolder
     from passerelle.node.setup import known
 
+    path = file_of(file, source, query)
     if kind:
         known(kind, tuple(FORMS), "--kind")
     known(reason, REASONS, "--reason")
@@ -81,15 +96,15 @@ def import_(
     )  # fmt: skip
 
     async def work(office: Office) -> Any:
-        known_here = replace(options, settings=await settings_of(office, learner))
-        with node_show.import_progress(file) as progress:
-            found = await office.importer().run(file, options=known_here, progress=progress)
-            if not dry_run:
-                await office.release()
+        with query_of(source, password_file, key, timeout) as asked, node_show.import_progress(path) as progress:
+            known_here = replace(options, query=asked, settings=await settings_of(office, learner))
+            found = await office.importer().run(path, options=known_here, progress=progress)
+        if not dry_run:
+            await office.release()
         return found, office.config.language
 
     found, language = with_office(config, work)
-    target = report or report_path(file)
+    target = report or report_path(path)
     if found.errors:
         write_report(target, found.errors)
     if as_json:

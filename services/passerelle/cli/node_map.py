@@ -9,11 +9,16 @@ import typer
 
 from passerelle.cli import node_show
 from passerelle.cli.common import ConfigOption, JsonOption, print_json
+from passerelle.cli.node_source import KeyOption, PasswordOption, QueryOption, SourceOption, file_of, query_of
 
 
 def map_(
-    file: Annotated[Path, typer.Argument(help="The office's own export, CSV or XLSX.")],
     config: ConfigOption,
+    file: Annotated[Path | None, typer.Argument(help="The office's own export, CSV or XLSX.")] = None,
+    source: SourceOption = "",
+    query: QueryOption = None,
+    password_file: PasswordOption = None,
+    key: KeyOption = "",
     kind: Annotated[str, typer.Option("--kind", help="Kind of file; the one that fits best by default.")] = "",
     name: Annotated[str, typer.Option("--name", help="The mapping's name; by default after the file.")] = "",
     start: Annotated[str, typer.Option("--start", help="A starting mapping, for example banner-awards.")] = "",
@@ -34,14 +39,16 @@ def map_(
     if kind:
         known(kind, tuple(FORMS), "--kind")
     settings = NodeConfig.load(config)
-    sample = read_sample(file, sheet=sheet or None, encoding=encoding)
+    path = file_of(file, source, query)
+    with query_of(source, password_file, key) as asked:
+        sample = read_sample(path, sheet=sheet or None, encoding=encoding, query=asked)
     proposal = propose(
-        sample, name=name or mapping_name(file.stem), kind=kind or None, start=starting_point(start) if start else None
+        sample, name=name or mapping_name(path.stem), kind=kind or None, start=starting_point(start) if start else None
     )
     rows = shown(sample, proposal.mapping, settings.member)
     folder = MappingFolder(config.parent / "mappings")
-    path = None if dry_run else folder.save(proposal.mapping, proposal_text(proposal), replace=replace)
-    found: dict[str, Any] = {**proposal.as_dict(), "rows": rows, "saved": None if path is None else str(path)}
+    saved = None if dry_run else folder.save(proposal.mapping, proposal_text(proposal), replace=replace)
+    found: dict[str, Any] = {**proposal.as_dict(), "rows": rows, "saved": None if saved is None else str(saved)}
     if as_json:
         print_json(found)
     else:

@@ -36,7 +36,7 @@ def import_progress(file: Path) -> Iterator[Callable[[int, int], None] | None]:
         if not shown and clock.monotonic() - started > 1.0:
             bar.start()
             shown = True
-        bar.update(task, completed=done, total=total)
+        bar.update(task, completed=done, total=total or None)
 
     try:
         yield progress

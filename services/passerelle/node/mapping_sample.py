@@ -13,6 +13,7 @@ from passerelle.node.csv_forms import FORMS
 from passerelle.node.csv_reader import RawRow, read_rows
 from passerelle.node.csv_rows import Row, read_header, shape
 from passerelle.node.formats.opening import HEAD, Options, formats
+from passerelle.node.formats.sql import Asked, SqlFormat
 from passerelle.node.formats.tables import Rows, TableOptions, header_of
 from passerelle.node.formats.xlsx import XlsxFormat
 from passerelle.node.mapping import ColumnMapping
@@ -44,9 +45,14 @@ class Sample:
         return rows
 
 
-def read_sample(path: Path, *, sheet: str | None = None, encoding: str = "utf-8") -> Sample:
-    """The first rows that can be read. Raises FormatError; ``format-unknown`` for a file that is no table."""
+def read_sample(path: Path, *, sheet: str | None = None, encoding: str = "utf-8", query: Asked | None = None) -> Sample:
+    """The first rows that can be read, of a file or of the query in it.
+
+    Raises FormatError; ``format-unknown`` for a file that is no table. With ``query`` also Unavailable.
+    """
     try:
+        if query is not None:
+            return _sample(SqlFormat(TableOptions(), query).first(path))
         with path.open("rb") as stream:
             head = stream.read(HEAD)
         known = formats(Options(encoding=encoding))
@@ -58,15 +64,19 @@ def read_sample(path: Path, *, sheet: str | None = None, encoding: str = "utf-8"
         else:
             fix = "Import it as it is: its parts have their places."
             raise FormatError("format-unknown", f"a file of the format {found.name} has no columns to map", fix=fix)
-        header = [cell.strip() for cell in header_of(rows)]
-        source = rows()
-        try:
-            body = [raw.cells for raw in islice(source, 1, SAMPLE_ROWS + 1) if not raw.code]
-        finally:
-            source.close() if hasattr(source, "close") else None
+        return _sample(rows)
     except OSError as error:
         what = f"the file cannot be read: {error.strerror}"
         raise FormatError("file-unreadable", what, where=str(path)) from None
+
+
+def _sample(rows: Rows) -> Sample:
+    header = [cell.strip() for cell in header_of(rows)]
+    source = rows()
+    try:
+        body = [raw.cells for raw in islice(source, 1, SAMPLE_ROWS + 1) if not raw.code]
+    finally:
+        source.close() if hasattr(source, "close") else None
     return Sample(header, body)
 
 

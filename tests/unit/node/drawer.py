@@ -17,9 +17,11 @@ from passerelle.core.signature import SeedSigner
 from passerelle.node.author import Author
 from passerelle.node.case_ports import DocumentRow, Match, Proposal
 from passerelle.node.casework import Casework, casework
+from passerelle.node.key_encryption import FileKey
 from passerelle.node.messages import PartyBody
 from passerelle.node.outbox import Draft
 from passerelle.node.people import Learner, Vault
+from passerelle.node.permission_ports import AskedPermission
 from passerelle.node.ports import CaseRow, OutboxRow, ReleaseRow
 from passerelle.node.records import RecordKeys
 from passerelle.node.rules_asked import Elsewhere, Ruled
@@ -51,6 +53,7 @@ class Drawer:
         self.reasons: dict[str, str] = {}
         self.promises: dict[str, tuple[str, bytes]] = {}
         self.seen: dict[str, int] = {}
+        self.asked: dict[str, AskedPermission] = {}
 
     async def events_of(self, thing: str) -> list[OutboxRow]:
         return [row for row in self.rows if row.thing == thing]
@@ -148,6 +151,18 @@ class Drawer:
         }
         return dict(sorted(named.items())[:limit])
 
+    async def save_permission(self, asked: AskedPermission, now_ms: int) -> None:
+        lines = tuple(orjson.loads(orjson.dumps([dict(line) for line in asked.lines])))
+        self.asked[asked.id] = dataclasses.replace(asked, lines=lines)
+
+    async def permission(self, permission: str) -> AskedPermission | None:
+        return self.asked.get(permission)
+
+    async def permission_ids(self, after: str, limit: int) -> list[str]:
+        things = [row.thing for row in self.rows] + [body.thing for body in self.bodies]
+        told = {thing.removeprefix("permission:") for thing in things if thing.startswith("permission:")}
+        return sorted(one for one in {*self.asked, *told} if one > after)[:limit]
+
     # What comes in
 
     def take(self, kind: str, value: Any) -> None:
@@ -193,13 +208,16 @@ class PaperRules:
 
     def __init__(self, *answers: Ruled, elsewhere: Sequence[Elsewhere] = ()) -> None:
         self.answers = answers
+        self.then: dict[int, Sequence[Ruled]] = {}
         self.asked: list[Sequence[Mapping[str, Any]]] = []
         self.others = list(elsewhere)
         self.known: dict[str, Mapping[str, str]] = {}
 
-    async def evaluate(self, lines: Sequence[Mapping[str, Any]], receiver: str) -> list[Ruled]:
+    async def evaluate(
+        self, lines: Sequence[Mapping[str, Any]], receiver: str, *, known_at: int | None = None
+    ) -> list[Ruled]:
         self.asked.append(lines)
-        return list(self.answers)
+        return list(self.answers if known_at is None else self.then[known_at])
 
     async def elsewhere(self, achievement: str, limit: int) -> list[Elsewhere]:
         if not self.others:
@@ -229,7 +247,7 @@ class OfficeDesk:
         self.drawer, self.clock, self.ids = Drawer(), FixedClock(), CountingIds()
         self.member = member
         ids: Ids = self.ids
-        self.vault = Vault(b"w" * 32, RecordKeys(b"k" * 32), ids)
+        self.vault = Vault(FileKey(b"w" * 32, ids), RecordKeys(b"k" * 32), ids)
         self.rules = PaperRules(*answers, elsewhere=elsewhere)
         self.author = Author(member, self.clock, ids)
         self.transfers = Transfers(self.drawer, self.author, self.clock, ids, member)  # type: ignore[arg-type]

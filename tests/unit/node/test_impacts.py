@@ -9,9 +9,10 @@ from tests.unit.node.drawer import CASE, HELD, OfficeDesk
 
 from passerelle.core.errors import PasserelleError
 from passerelle.node.impacts import Impact
-from passerelle.node.messages import checked, inbox_record
+from passerelle.node.messages import PartyBody, checked, inbox_record
 
 SECOND = "01990000-0000-7000-8000-00000000ca5f"
+PERMISSION = "01990000-0000-7000-8000-000000000aaa"
 REVOKED = {
     "before": {"state": "issued", "version": 1},
     "after": {"state": "revoked", "version": 2},
@@ -46,7 +47,8 @@ async def test_a_revocation_waits_for_an_answer_and_is_closed_by_it() -> None:
     [impact] = await listed(desk, open_only=True)
     told = impact.as_dict("fr")
     assert (told["event"], told["before"], told["reason"]) == ("revoked", REVOKED["before"], "issued-in-error")
-    assert told["affected"] == [{"thing": f"transfer:{CASE}", "state": "posted", "answer": "open"}]
+    affected = {"thing": f"transfer:{CASE}", "state": "posted", "answer": "open", "role": "receiver"}
+    assert told["affected"] == [affected]
     assert "révoqué" in told["why"]
     event = await desk.work.impacts.answer(20, CASE, "removed", "")
     assert event.data == {
@@ -145,6 +147,52 @@ async def test_a_notice_from_before_and_a_case_that_is_not_here_are_told_as_they
         "credential:x": ("", ""),
     }
     assert impact.as_dict()["before"] is None
+
+
+async def test_the_sender_sees_what_is_awaited_and_then_the_answer() -> None:
+    receiver = posted()
+    sender = OfficeDesk(member="humber")
+    sender.drawer.bodies = [
+        PartyBody(int(row.index or 0), row.type, "queens", row.subject, row.signed.body) for row in receiver.drawer.rows
+    ]
+    tell(sender, f"credential:{HELD[0]}", "credential.revoked", f"transfer:{CASE}", change=REVOKED)
+    [impact] = await listed(sender)
+    told = impact.as_dict()
+    affected = {"thing": f"transfer:{CASE}", "state": "posted", "answer": "awaited", "role": "sender"}
+    assert (told["open"], told["affected"]) == (False, [affected])
+    assert "receiving institution answers" in told["why"]
+    assert await listed(sender, open_only=True) == []
+    with pytest.raises(PasserelleError) as caught:
+        await sender.work.impacts.answer(20, CASE, "removed", "")
+    assert caught.value.code == "not-receiver"
+    lines = [{"line": 1, "outcome": "kept"}]
+    data = {"expected_version": 3, "reason": "source-revoked", "cause": 20, "note": "Repeated here", "lines": lines}
+    sender.drawer.hear("transfer.adjusted", CASE, data, index=21, member="queens")
+    [impact] = await listed(sender)
+    assert impact.affected[0].answer == "kept"
+
+
+async def test_home_and_host_see_the_permission_that_rests_on_what_changed() -> None:
+    grant = {"host": "humber", "expires_on": "2027-06-18", "term": {"starts_on": "2026-09-01"}, "courses": []}
+    change = {
+        "before": {"state": "in-force", "version": 1},
+        "after": {"state": "ended", "version": 2},
+        "grandfathered": True,
+    }
+    home, host, stranger = OfficeDesk(), OfficeDesk(member="humber"), OfficeDesk(member="york")
+    home.drawer.say("transfer.permission-granted", PERMISSION, grant, index=9, member="queens")
+    host.drawer.hear("transfer.permission-granted", PERMISSION, grant, index=9, member="queens")
+    for desk, role, word in ((home, "home", "honoured as granted"), (host, "host", "study with you")):
+        tell(desk, "recognition:queens/r1", "recognition.ended", f"permission:{PERMISSION}", change=change)
+        [impact] = await listed(desk)
+        told = impact.as_dict()
+        affected = {"thing": f"permission:{PERMISSION}", "state": "granted", "answer": "", "role": role}
+        assert (told["affected"], told["grandfathered"], told["open"]) == ([affected], True, False)
+        assert word in told["why"]
+        assert impact.as_dict("fr")["why"] != told["why"]
+    tell(stranger, "recognition:queens/r1", "recognition.ended", f"permission:{PERMISSION}", change=change)
+    [impact] = await listed(stranger)
+    assert impact.affected[0].state == "unknown"
 
 
 async def test_many_notices_are_read_to_the_bound() -> None:

@@ -4,6 +4,7 @@ import pytest
 from tests.unit.node.office import SECRET, CountingIds
 
 from passerelle.core.errors import Fatal
+from passerelle.node.key_encryption import FileKey
 from passerelle.node.people import Person, Vault
 from passerelle.node.records import RecordKeys
 
@@ -12,7 +13,8 @@ KEYS = RecordKeys(SECRET)
 
 
 def vault(wrapping: bytes = bytes(32)) -> Vault:
-    return Vault(wrapping, KEYS, CountingIds())
+    ids = CountingIds()
+    return Vault(FileKey(wrapping, ids), KEYS, ids)
 
 
 def test_record_keys_depend_on_kind_id_and_secret() -> None:

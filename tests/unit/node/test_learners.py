@@ -20,6 +20,7 @@ from passerelle.core.catalogue import BY_NAME
 from passerelle.core.errors import FormatError, NotFound, PasserelleError, Refused
 from passerelle.node.author import Author
 from passerelle.node.export import Access, Stored
+from passerelle.node.key_encryption import FileKey
 from passerelle.node.learner_export import export_learner
 from passerelle.node.learners import Destroyed, Eraser, Kept, LearnerFile, find, years_after
 from passerelle.node.people import Person, Vault
@@ -27,7 +28,7 @@ from passerelle.node.records import Mark, Record, RecordKeys
 
 IDS = CountingIds()
 KEYS = RecordKeys(SECRET)
-VAULT = Vault(bytes(32), KEYS, IDS)
+VAULT = Vault(FileKey(bytes(32), IDS), KEYS, IDS)
 PERSON = Person("Ann Planted", "1999-01-02", "S1", "ann@example.test")
 LEARNER_ROW = VAULT.enrol(PERSON)
 CREDENTIAL = "01990000-0000-7000-8000-0000000000c1"

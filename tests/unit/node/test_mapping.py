@@ -142,6 +142,21 @@ def test_rows_through_a_mapping() -> None:
     assert "202630" not in found[2].what
 
 
+def test_texts_that_come_again_are_read_as_the_first_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = {
+        "term": Rule("{t}", values={"1": "winter"}, otherwise="keep"),
+        "status": Rule("{s}", values={"P": "final"}),
+        "completed_on": Rule("{d}", date="DD/MM/YYYY"),
+    }
+    mapping = ColumnMapping("m", "results", rules)
+    lines = ["1,P,01/02/2026", "2,Q,01/02/2026", "1,P,31/02/2026", ",,", f"{'1' * 300},P,02/02/2026", "1,P,01/02/2026"]
+    once = [rows_of(mapping, f"t,s,d\n{line}\n")[1] for line in lines]
+    monkeypatch.setattr("passerelle.node.mapping.MAX_REMEMBERED", 2)
+    again = rows_of(mapping, "\n".join(["t,s,d", *lines, *lines]))[1:]
+    assert [(row.cells, row.code) for row in again] == [(row.cells, row.code) for row in [*once, *once]]
+    assert [row.code for row in once] == ["", "value-not-allowed", "", "", "", ""]
+
+
 def test_a_column_that_the_file_lacks_is_named() -> None:
     with pytest.raises(FormatError) as caught:
         rows_of(ColumnMapping("m", "credentials", {"record_id": Rule("{absent}")}), "a,b\n1,2\n")

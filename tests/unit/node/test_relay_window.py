@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from passerelle.core.errors import Unavailable
-from passerelle.node.ports import OutboxRow
+from passerelle.node.ports import OutboxRow, Situation
 from passerelle.node.relay import Relay
 from passerelle.testing.federation import Member
 
@@ -35,29 +35,33 @@ class Outbox:
     def __init__(self, count: int) -> None:
         self.rows = [self._row(number) for number in range(1, count + 1)]
         self.answered = 0
+        self.drafts = self.asked = 0
         self.away: list[Exception] = []
 
     def _row(self, number: int) -> OutboxRow:
         signed = MEMBER.raw("credential", "public", b'{"n":%d}' % number)
         return OutboxRow("credential", number, "type", "subject", "thing", signed, 7)
 
-    async def stopping_problem(self) -> None:
+    async def situation(self, _member: str) -> Situation:
         if self.away:
             raise self.away.pop(0)
+        oldest = {"credential": self.answered + 1} if self.answered < len(self.rows) else {}
+        return Situation(None, self._record(), self.drafts > 0, oldest)
 
     async def release_ready(self, *_: Any, **__: Any) -> int:
-        return 0
+        self.asked += 1
+        released, self.drafts = self.drafts, 0
+        first = len(self.rows) + 1
+        self.rows += [self._row(number) for number in range(first, first + released)]
+        return released
 
-    async def own_record(self, _member: str) -> Mapping[str, Any] | None:
+    def _record(self) -> Mapping[str, Any]:
         key = {"key_id": self.rows[0].signed.key_id, "use": "sign", "removed_index": None}
         key["public_key"] = MEMBER.signer.public_key.hex()
         return {"status": "active", "keys": [key | {"valid_from": None, "valid_to": None}], "details": {}}
 
     async def sign_again(self, *_: Any, **__: Any) -> int:
         return 0
-
-    async def oldest_open(self) -> dict[str, int]:
-        return {"credential": self.answered + 1} if self.answered < len(self.rows) else {}
 
     async def open_rows(self, _family: str, after: int, limit: int) -> list[OutboxRow]:
         return self.rows[max(after, self.answered) :][:limit]
@@ -76,13 +80,14 @@ class Publisher:
         self.sent += [row.sequence for row in rows]
 
 
-def relay_of(outbox: Any, publisher: Any, clock: Clock, window: int | None) -> Relay:
+def relay_of(outbox: Any, publisher: Any, clock: Clock, window: int | None, **more: Any) -> Relay:
     class Signer:
         key_id = outbox.rows[0].signed.key_id
 
     return Relay(
         outbox, outbox, publisher, Signer(), clock,  # type: ignore[arg-type]
         network="n", member="humber", bootstrap_key=None, resend_after_s=10.0, in_flight_max=window,
+        **more,
     )  # fmt: skip
 
 
@@ -117,6 +122,27 @@ async def test_without_a_window_all_is_sent() -> None:
     outbox, publisher = Outbox(1500), Publisher()
     await drain(relay_of(outbox, publisher, Clock(), None))
     assert publisher.sent == list(range(1, 1501))
+
+
+async def test_a_release_is_asked_for_only_where_there_are_drafts_and_is_sent_at_once() -> None:
+    outbox, publisher = Outbox(2), Publisher()
+    relay = relay_of(outbox, publisher, Clock(), None)
+    await drain(relay)
+    assert (outbox.asked, publisher.sent) == (0, [1, 2])
+    outbox.drafts = 3
+    await drain(relay)
+    assert (outbox.asked, publisher.sent) == (1, [1, 2, 3, 4, 5])
+
+
+async def test_what_is_drafted_just_before_a_release_is_released_too() -> None:
+    outbox, publisher = Outbox(1), Publisher()
+
+    async def draft() -> int:
+        outbox.drafts = 1 if len(outbox.rows) == 1 else 0
+        return outbox.drafts
+
+    await drain(relay_of(outbox, publisher, Clock(), None, before_release=draft))
+    assert publisher.sent == [1, 2]
 
 
 @pytest.mark.parametrize("code", ["broker-unavailable", "disk-full"])

@@ -14,6 +14,7 @@ from passerelle.core.errors import PasserelleError, Unavailable
 from passerelle.core.signature import SeedSigner
 from passerelle.core.statement import digest
 from passerelle.core.streams import StreamHead
+from passerelle.node.ports import Situation
 from passerelle.node.records import RecordKeys
 from passerelle.node.relay import Relay
 from passerelle.node.restore import Restorer
@@ -255,10 +256,10 @@ async def test_a_fork_keeps_the_inbox_shut_until_a_person_has_decided(
 
 
 class Untouched:
-    """A store that nobody may ask anything but whether a problem is open."""
+    """A store that nobody may ask anything but how things are."""
 
-    async def stopping_problem(self) -> None:
-        return None
+    async def situation(self, _member: str) -> Situation:
+        return Situation(None, None, drafts=True, oldest={"credential": 1})
 
 
 async def test_the_relay_numbers_and_sends_nothing_before_the_streams_were_compared() -> None:

@@ -1,6 +1,8 @@
 """The first reading of a file: the same answers however many rows there are, and little memory."""
 
 import io
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from passerelle.events.credential import CredentialData
 from passerelle.node import scan as scanning
 from passerelle.node.csv_forms import FORMS
-from passerelle.node.csv_reader import read_rows
+from passerelle.node.csv_reader import RawRow, read_rows
 from passerelle.node.csv_rows import read_header, shape
 from passerelle.node.difference import content_changes, person_changes, published
 from passerelle.node.people import Person
@@ -20,10 +22,15 @@ from passerelle.node.scan import BUCKETS, Scan, Spill, scan
 HEADER = "id,name_en,jurisdictions,kind"
 
 
+def reading(*lines: str) -> Callable[[], Iterator[RawRow]]:
+    data = "\n".join((HEADER, *lines)).encode()
+    return lambda: islice(read_rows(io.BytesIO(data)), 1, None)
+
+
 def scanned(*lines: str) -> Scan:
-    raw = read_rows(io.BytesIO("\n".join((HEADER, *lines)).encode()))
-    parser = read_header(FORMS["organisations"], next(raw).cells, "humber")
-    return scan(parser, raw, bytes(32))[0]
+    parser = read_header(FORMS["organisations"], HEADER.split(","), "humber")
+    again = reading(*lines)
+    return scan(parser, again(), again, bytes(32))[0]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy")), max_size=30))
@@ -41,6 +48,17 @@ def test_repeats_and_contradictions_are_those_of_a_plain_comparison(rows: list[t
                 next(other for other in same if rows[other][1] != rows[same[0]][1]) + 2,
             )
     assert found.rows == len(rows)
+    assert found.clean == (len({name for name, _ in rows}) == len(rows))
+
+
+@pytest.mark.parametrize("suspects", [0, 100_000])
+def test_one_record_of_many_that_stands_twice_is_found(monkeypatch: pytest.MonkeyPatch, suspects: int) -> None:
+    monkeypatch.setattr(scanning, "MAX_SUSPECTS", suspects)
+    monkeypatch.setattr(scanning, "BUCKET_BYTES", 64)
+    found = scanned(*(f"r{n % 9_999},{'X' if n < 9_999 else 'Y'},CA,other" for n in range(10_000)))
+    assert (found.contradicts(2), found.contradicts(10_001)) == ((2, 10_001), (2, 10_001))
+    assert [number for number in range(10_010) if found.contradicts(number)] == [2, 10_001]
+    assert not any(found.repeats(number) for number in range(10_010))
 
 
 def test_an_own_id_is_the_same_with_and_without_the_members_name() -> None:
@@ -62,9 +80,9 @@ def test_what_goes_to_the_file_comes_back_in_order(monkeypatch: pytest.MonkeyPat
 
 def test_the_keys_of_records_are_those_that_the_node_stores() -> None:
     keys = RecordKeys(bytes(range(32)))
-    raw = read_rows(io.BytesIO(f"{HEADER}\na,X,CA,other\n".encode()))
-    parser = read_header(FORMS["organisations"], next(raw).cells, "humber")
-    _, held = scan(parser, raw, bytes(32), keys)
+    parser = read_header(FORMS["organisations"], HEADER.split(","), "humber")
+    again = reading("a,X,CA,other")
+    _, held = scan(parser, again(), again, bytes(32), keys)
     assert held is not None
     with held:
         assert held.has(bytes.fromhex(keys.key("organisations", "humber/a")))

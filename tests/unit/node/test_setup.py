@@ -52,6 +52,7 @@ def test_a_nodes_folder_holds_its_configuration_and_keys_that_only_the_owner_rea
     assert (config.member, config.language, config.network) == ("cegep-garneau", "fr", "unit.example/1")
     assert config.database.url == NODE.database
     assert config.root_public_key() == SeedSigner(bytes(32)).public_key
+    assert config.learner_key_file is not None
     for path in (config.key_file, config.learner_key_file, config.record_key_file):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert len(read_seed(path)) == 32

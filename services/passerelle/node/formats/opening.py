@@ -12,6 +12,7 @@ from passerelle.node.csv_cells import nearest
 from passerelle.node.formats.csv import CsvFormat
 from passerelle.node.formats.exchange import Settings
 from passerelle.node.formats.ports import Format, Reading
+from passerelle.node.formats.sql import Asked, SqlFormat
 from passerelle.node.formats.standards import standard_formats
 from passerelle.node.formats.tables import TableOptions
 from passerelle.node.formats.xlsx import XlsxFormat
@@ -28,7 +29,8 @@ class Options:
 
     ``kind``, ``format``, ``mapping``, ``sheet``: None where they are to be found from the file. ``full``: the file is
     the whole of its kind. ``confirm``: whatever is missing from a whole file. ``undo_ms``: how long its drafts can be
-    cancelled. ``reason``: why re-sent awards are amended. ``settings`` are for the document formats.
+    cancelled. ``reason``: why re-sent awards are amended. ``settings`` are for the document formats. ``query``: the
+    file is a query, and this is what it is put to.
     """
 
     kind: str | None = None
@@ -44,16 +46,23 @@ class Options:
     renumbered: Renumbered = "ask"
     mappings: MappingFolder | None = None
     settings: Settings = field(default_factory=Settings)
+    query: Asked | None = None
+
+
+def _tables(options: Options) -> TableOptions:
+    return TableOptions(options.kind, options.mapping, options.mappings, options.sheet)
 
 
 def formats(options: Options) -> Sequence[Format]:
     """Every format, in the order in which they are asked; CSV, which takes anything, last."""
-    tables = TableOptions(options.kind, options.mapping, options.mappings, options.sheet)
+    tables = _tables(options)
     return (XlsxFormat(tables), *standard_formats(options.settings), CsvFormat(tables, options.encoding))
 
 
 def open_file(path: Path, *, home: str, options: Options) -> Reading:
     """The sections of a file, for the node of the member ``home``. Raises FormatError, OSError."""
+    if options.query is not None:
+        return SqlFormat(_tables(options), options.query).open(path, home=home)
     known = formats(options)
     if options.format is not None:
         named = next((one for one in known if one.name == options.format), None)

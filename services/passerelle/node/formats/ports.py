@@ -20,8 +20,8 @@ class Section:
 
     ``rows()`` begins anew at each call and streams: the header first, in column names of the kind, then one row a
     record. A record that cannot be read is a row with ``code`` and ``what``, and reading goes on. The import calls it
-    twice and needs the same rows both times. ``place`` says what a row's number counts: "row" of a table, "line" of a
-    document. Raises FormatError where the file cannot be read at all.
+    twice, and once more where record ids repeat, and needs the same rows each time. ``place`` says what a row's number
+    counts: "row" of a table, "line" of a document. Raises FormatError where the file cannot be read at all.
     """
 
     kind: str

@@ -160,3 +160,15 @@ def test_the_table_of_institutions_says_what_is_wrong_with_it(tmp_path: Any) -> 
     assert error.value.code == "record-duplicate"
     path.write_text("code,member,delegation\nSFU,sfu,sfu/to-bccat\n")
     assert read_book(path).find("sfu", "").delegation == "sfu/to-bccat"
+
+
+def test_the_same_wrong_cells_are_told_in_each_of_their_rows() -> None:
+    reader = read_table_header(["agreement_id", "sending", "receiving", "begin", "conditions"], BOOK)
+    for number, conditions in ((2, "nonsense"), (3, "nonsense"), (4, "")):
+        cells = [f"a{number}", "UFV HIST 213", "SFU HIST 213 (3)", "2010-01-01", conditions]
+        found = reader.translate(RawRow(number, cells))
+        if not conditions:
+            assert isinstance(found, Translated)
+            continue
+        assert isinstance(found, list), "a condition that cannot be read was passed over"
+        assert [(error.row, error.column, error.code) for error in found] == [(number, "conditions", "field-malformed")]
