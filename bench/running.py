@@ -26,6 +26,7 @@ from passerelle.testing.running_ledger import begin_at_the_end, make_config
 
 PATIENCE_S = 600.0
 POLL_S = 0.02
+READY_S = 60.0
 
 
 @dataclass(slots=True)
@@ -72,8 +73,8 @@ class Bench:
         return time.perf_counter() - start
 
     @asynccontextmanager
-    async def ledger(self) -> AsyncIterator[int]:
-        """The ledger process while the block runs; yields its process id."""
+    async def ledger(self, ready_s: float = READY_S) -> AsyncIterator[int]:
+        """The ledger process while the block runs, which is ready within ``ready_s``; yields its process id."""
         ready = self.folder / "ready.json"
         ready.unlink(missing_ok=True)
         command = [sys.executable, "-m", "passerelle", "ledger", "run", "--config", str(self.toml)]
@@ -82,6 +83,7 @@ class Bench:
             argv=(*command, "--ready-file", str(ready)),
             log=self.folder / "ledger.log",
             ready=file_ready(ready),
+            ready_seconds=ready_s,
         )
         supervisor = Supervisor()
         try:

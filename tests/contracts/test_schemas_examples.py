@@ -21,6 +21,7 @@ from passerelle.events.codec import Event, parse_event
 from passerelle.events.examples import EXAMPLES, NOW, STORY, Example
 from passerelle.events.examples.members import OPERATOR, OPERATOR_KEY
 from passerelle.events.examples.transfers import REVOKED_AT_INDEX
+from passerelle.events.statistics import SCHEMA_NAME
 
 CONTRACTS = export.CONTRACTS
 EXPECTED: dict[str, Any] = json.loads((CONTRACTS / "examples" / "expected.json").read_text("utf-8"))
@@ -64,7 +65,8 @@ def test_every_type_has_all_its_parts() -> None:
     names = set(NAMES)
     assert set(EXAMPLES) == names
     assert {BY_NAME[name].full for name in names} == set(DATA_MODELS)
-    assert {path.name for path in (CONTRACTS / "schemas").iterdir()} == {f"{name}.v1.json" for name in names}
+    schemas = {path.name for path in (CONTRACTS / "schemas").iterdir()}
+    assert schemas == {f"{name}.v1.json" for name in names} | {SCHEMA_NAME}
     assert set(EXPECTED["bad"]) == names
 
 
@@ -216,7 +218,7 @@ def test_the_examples_tell_one_story_that_the_ledger_accepts() -> None:
         view.apply(verdict.effects)
         if example.name == "credential.revoked":
             assert index == REVOKED_AT_INDEX
-            assert [notice.member for notice in verdict.effects.notices] == ["bcit"]
+            assert [notice.member for notice in verdict.effects.notices] == ["bcit", "humber"]
 
 
 def test_ids_of_the_story_are_distinct() -> None:

@@ -320,7 +320,7 @@ async def test_entries_that_are_not_there(world: World) -> None:
     for request in absent:
         assert await code_of(stub.GetEntry(request)) == "entry-absent"
     assert await code_of(stub.GetEntry(pb.GetEntryRequest())) == "argument-missing"
-    assert await code_of(stub.GetEntry(pb.GetEntryRequest(event_id=uuid_of("x")))) == "not-implemented"
+    assert await code_of(stub.GetEntry(pb.GetEntryRequest(event_id=uuid_of("x")))) == "argument-invalid"
 
 
 async def test_a_proof_waits_for_the_checkpoint_that_covers_it(world: World) -> None:

@@ -26,6 +26,7 @@ from passerelle.core.tiles import WIDTH, encode_bundle, parse_bundle_path, parse
 from passerelle.ledger.checkpoints import CheckpointBoard
 from passerelle.ledger.log_ports import LogStore
 from passerelle.ledger.witnesses import Cosigning
+from passerelle.runtime.limits import REFUSED
 
 _LOG = structlog.get_logger(__name__)
 MAX_AT_ONCE: Final = 64
@@ -140,6 +141,7 @@ def _beyond(path: str) -> NotFound:
 def problem(error: PasserelleError) -> Response:
     """A typed error as problem details (RFC 9457, section 3.1); ``code``, ``where`` and ``fix`` are extensions."""
     info = error.info
+    REFUSED.labels(error.code).inc()
     content = {
         "type": f"urn:passerelle:problem:{error.code}",
         "title": info.title,

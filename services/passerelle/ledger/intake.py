@@ -102,7 +102,8 @@ class Intake:
         """
         if not self._some.is_set():
             try:
-                await asyncio.wait_for(self._some.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._some.wait()
             except TimeoutError:
                 return Batch()
             if self._linger_s:

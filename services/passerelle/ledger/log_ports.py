@@ -102,7 +102,9 @@ class LogStore(Protocol):
     async def stream_entries(
         self, member: str, family: str, after: int, limit: int, caller: Caller, *, bodies: bool
     ) -> Sequence[StreamEntryView]:
-        """Entries of a stream after a sequence, in order, bounded in bytes too, at least one if any."""
+        """Entries of a stream after a sequence that the feed has acked, in order, bounded in bytes too, at least one if
+        any. A member takes them for answers, so they must outlive this database as receipts do.
+        """
         ...
 
     async def views(self, start: int, stop: int, caller: Caller) -> Sequence[EntryView]:

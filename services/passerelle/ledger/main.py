@@ -160,7 +160,7 @@ class LedgerProcess:
     async def run(self, stop: asyncio.Event) -> None:
         """Run loop, lease and parts side by side; the first error stops them all and is raised."""
         service = self._running
-        guard = MemoryGuard(self._config.memory_max_mb, self._shed)
+        guard = MemoryGuard(self._config.memory_max_mb, self._shed, limit_s=self._config.memory_over_s)
         dog = Watchdog("ledger-loop", self._config.loop_stalled_s)
 
         def of(part: Part) -> Any:

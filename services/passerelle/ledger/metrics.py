@@ -16,6 +16,8 @@ COMMIT_SECONDS = Histogram(
     "Duration of one transaction.",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+COMMIT_ENTRIES = Gauge("passerelle_ledger_commit_entries", "Entries of the last commit.")
+THINGS = Gauge("passerelle_ledger_things_cached", "Things that are kept in memory between commits.")
 SIZE = Gauge("passerelle_ledger_size", "Entries in the log.")
 WAITING = Gauge("passerelle_ledger_waiting", "Events that wait for an earlier number or a thing of another stream.")
 WAITING_BYTES = Gauge("passerelle_ledger_waiting_bytes", "Bytes of the bodies of events that wait.")
@@ -23,8 +25,10 @@ STALLED = Gauge("passerelle_ledger_stalled", "Streams with a number missing for 
 CLOCK_BEHIND = Gauge("passerelle_ledger_clock_behind_seconds", "How far the clock is behind the last entry.")
 
 
-def count(plan: CommitPlan, parking: Parking) -> None:
-    """Take a commit into the metrics."""
+def count(plan: CommitPlan, parking: Parking, things: int) -> None:
+    """Take a commit into the metrics; ``things`` are those kept in memory."""
+    COMMIT_ENTRIES.set(len(plan.entries))
+    THINGS.set(things)
     for (_, family), (accepted, refused) in plan.volume.items():
         ENTRIES.labels(family, "accepted").inc(accepted)
         ENTRIES.labels(family, "refused").inc(refused)

@@ -34,8 +34,9 @@ from passerelle.ledger.outgoing_ports import (
     Topics,
 )
 from passerelle.ledger.recent import Recent
-from passerelle.runtime.backoff import Backoff
+from passerelle.runtime.backoff import Backoff, pause
 from passerelle.runtime.clock import Clock
+from passerelle.runtime.waking import rung_by, woken
 
 _LOG = structlog.get_logger(__name__)
 POLL_S: Final = 0.25
@@ -116,30 +117,20 @@ class Publisher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until ``stop``. What is away is tried again with back-off; Fatal errors pass through."""
-        stopping = asyncio.ensure_future(stop.wait())
         try:
-            while not stop.is_set():
-                self._woken.clear()
-                pause = await self._try_step()
-                if pause > 0:
-                    await self._rest(pause, stopping)
+            with rung_by(stop, self._woken):
+                while not stop.is_set():
+                    self._woken.clear()
+                    seconds = await self._try_step()
+                    if self.failures:
+                        # After a failure the wake-ups of new commits must not shorten the back-off.
+                        await pause(stop, seconds)
+                    elif seconds > 0:
+                        await woken(self._woken, seconds)
         finally:
-            stopping.cancel()
             await self._forget()
             await self._topics.close()
             await self._store.close()
-
-    async def _rest(self, pause: float, stopping: asyncio.Future[Any]) -> None:
-        # After a failure the wake-ups of new commits must not shorten the back-off.
-        waits: set[asyncio.Future[Any]] = {stopping}
-        woken = asyncio.ensure_future(self._woken.wait()) if self.failures == 0 else None
-        if woken is not None:
-            waits.add(woken)
-        try:
-            await asyncio.wait(waits, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if woken is not None:
-                woken.cancel()
 
     async def _try_step(self) -> float:
         """One pass; returns the seconds to rest, 0 where more waits already."""

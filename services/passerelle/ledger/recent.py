@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from passerelle.ledger.model import CommitPlan
+from passerelle.ledger.outgoing_metrics import RECENT
 from passerelle.ledger.outgoing_ports import FeedRow
 
 ROWS_MAX: Final = 20_000
@@ -47,6 +48,7 @@ class Recent:
         self._held += self._parts[-1].size
         while self._parts and (self._parts[-1].end - self._parts[0].start > self._rows or self._held > self._bodies):
             self._held -= self._parts.popleft().size
+        RECENT.set(self._parts[-1].end - self._parts[0].start if self._parts else 0)
 
     def rows(self, start: int, most: int, most_bytes: int) -> list[FeedRow]:
         """The entries from ``start`` on; empty where they are not held, else at least one."""
@@ -70,3 +72,4 @@ class Recent:
         """Forget everything."""
         self._parts.clear()
         self._held = 0
+        RECENT.set(0)

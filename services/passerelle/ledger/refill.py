@@ -39,6 +39,7 @@ from passerelle.ledger.refill_plan import Recorded, Refiller, recorded
 from passerelle.ledger.refill_ports import FeedRecord, FeedSource, InboxTopics, IngressSource, LetterStore
 from passerelle.runtime.clock import Clock
 
+DIVERGED: Final = "ledger-diverged"
 PLAN_MAX: Final = 4000
 """Most entries in one commit."""
 ASK_AGAIN_MS: Final = 10 * 60 * 1000
@@ -81,7 +82,9 @@ class _Promise:
 
 
 class Refill:
-    """Runs once, before the state is loaded for good."""
+    """Runs once, before the state is loaded for good: what members were told is looked at even where no entry is
+    missing, because a letter of what spent no number has no entry.
+    """
 
     def __init__(
         self,
@@ -106,7 +109,8 @@ class Refill:
     async def run(self, store: Store) -> int:
         """Fill ``store`` where it is behind; the number of entries that were written.
 
-        Raises Fatal ``ledger-diverged`` where feed, checkpoint and database do not agree; Unavailable
+        Raises Fatal ``ledger-diverged`` where feed, checkpoint and database do not agree, ``lease-lost`` where another
+        ledger took over; Unavailable
         ``refill-waiting`` where bodies are past retention: their senders were asked, and the next start goes on;
         Unavailable of servers: what was committed stays, and the next start goes on.
         """
@@ -114,6 +118,8 @@ class Refill:
         promise = await self._promise()
         size = state.head.size
         if promise.size <= size:
+            # Nothing of the log is missing; what spends no number may have been told since all the same.
+            await self._settle_inboxes(sorted(state.registry.members), promise.size)
             return 0
         # Another ledger may have taken over since the load, and promised more: then this one ends here.
         await store.load()
@@ -124,10 +130,17 @@ class Refill:
             feed=promise.end,
             checkpoint=0 if checkpoint is None else checkpoint.size,
         )
-        admitted = await self._survey(store, state, promise)
-        await self._settle_inboxes(sorted({*state.registry.members, *admitted}), promise.size)
-        await self._fill(store, promise.size)
-        await self._finish(store, promise)
+        try:
+            admitted = await self._survey(store, state, promise)
+            await self._settle_inboxes(sorted({*state.registry.members, *admitted}), promise.size)
+            await self._fill(store, promise.size)
+            await self._finish(store, promise)
+        except Fatal as error:
+            if error.code == DIVERGED:
+                # Another ledger may have filled the database meanwhile: what was read then is of two times, and it is
+                # the lease that was lost.
+                await store.load()
+            raise
         _LOG.warning("the database holds what was promised again", size=promise.size, entries=promise.size - size)
         return promise.size - size
 
@@ -168,15 +181,17 @@ class Refill:
         """Store what was published meanwhile under its own numbers; later letters follow the last of them."""
         await self._topics.ensure(members, fixed=True)
         letters = self._keeping.letters
-        await letters.mark(size)
-        held = await letters.numbers()
-        for member, number in (await self._sources.inboxes.published(members)).items():
-            given, published = held.get(member, (0, 0))
-            if number > given:
-                async for chunk in self._sources.inboxes.letters(member, given):
-                    await letters.restore(chunk, size)
-            if number > published:
-                await letters.settle(member, number, size, self._clock.now_ms())
+        numbers = await letters.numbers()
+        held = {member: numbers.get(member, (0, 0))[0] for member in members}
+        published = await self._sources.inboxes.published(held)
+        behind = {member: number for member, number in published.items() if number > held[member]}
+        if behind:
+            _LOG.warning("members were told more than the database holds", members=len(behind))
+            await letters.mark(size)
+        for member, number in behind.items():
+            async for chunk in self._sources.inboxes.letters(member, held[member]):
+                await letters.restore(chunk, size)
+            await letters.settle(member, number, size, self._clock.now_ms())
 
     # Second reading: verified and written
 
@@ -336,7 +351,7 @@ def _require(same: bool, size: int) -> None:
 
 def _diverged(what: str, where: str) -> Fatal:
     return Fatal(
-        "ledger-diverged",
+        DIVERGED,
         what,
         where=where,
         fix="Stop for good: keep the database, the feed and the checkpoints; nothing was signed.",

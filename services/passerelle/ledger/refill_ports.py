@@ -82,8 +82,10 @@ class IngressSource(Protocol):
 class InboxTopics(Protocol):
     """The members' inbox topics. Every method raises Unavailable."""
 
-    async def published(self, members: Sequence[str]) -> Mapping[str, int]:
-        """The highest number that each member's topic ever held, at least; 0 where it never held one."""
+    async def published(self, known: Mapping[str, int]) -> Mapping[str, int]:
+        """The highest number that a member's topic ever held, at least, for each member whose topic may have held more
+        than the ``known`` one.
+        """
         ...
 
     def letters(self, member: str, after: int) -> AsyncIterator[Sequence[Letter]]:

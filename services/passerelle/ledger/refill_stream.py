@@ -100,15 +100,18 @@ class KafkaRefill:
 
     # Inboxes
 
-    async def published(self, members: Sequence[str]) -> Mapping[str, int]:
+    async def published(self, known: Mapping[str, int]) -> Mapping[str, int]:
         """As :class:`passerelle.ledger.refill_ports.InboxTopics`."""
         found: dict[str, int] = {}
         async with _Reader(self._config) as reader:
-            spans = await reader.spans([TopicPartition(inbox_topic(member), 0) for member in members])
-            for member in members:
+            spans = await reader.spans([TopicPartition(inbox_topic(member), 0) for member in known])
+            for member, number in known.items():
                 partition = TopicPartition(inbox_topic(member), 0)
                 first, end = spans[partition]
-                # Where nothing is left, there were at most as many numbers as offsets.
+                # There were at most as many numbers as offsets: so it is mostly not read at all, and where nothing is
+                # left to be read, that is what is known.
+                if end <= number:
+                    continue
                 found[member] = end if first == end else 0
                 async for records in reader.read(partition, max(first, end - TAIL), end):
                     numbers = [_letter(member, record).number for record in records]

@@ -108,11 +108,12 @@ class LedgerRpc(ledger_pb2_grpc.LedgerServiceServicer):
                 raise _absent(where)
             view = await self._store.entry_of(place.member, place.family, place.sequence, caller)
         elif by == "event_id":
+            # An id stands in the body alone: no entry, and so no proof, says which event has it.
             raise PasserelleError(
-                "not-implemented",
-                "entries are not looked up by event id here",
+                "argument-invalid",
+                "an entry is named by its index, or by its member, family and sequence, and not by the event's id",
                 where="event_id",
-                fix="Ask by index, or by member, family and sequence.",
+                fix="Take member, family and sequence from the receipt, and ask by stream.",
             )
         else:
             raise PasserelleError("argument-missing", "neither an index nor a stream is named", where="by")

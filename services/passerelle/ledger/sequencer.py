@@ -68,6 +68,11 @@ class Sequencer:
         """Where a stream stands, the plan in hand included."""
         return self._heads.get(stream, _START)
 
+    @property
+    def cached(self) -> int:
+        """Things that are kept for later plans."""
+        return len(self._cache)
+
     def shed(self) -> None:
         """Give up the things that are kept for later plans. Between two plans only."""
         self._cache.clear()

@@ -247,7 +247,7 @@ class LedgerService:
         self._pauses.reset()
         self._turns += 1
         assert self._sequencer is not None
-        metrics.count(plan, self._sequencer.parking)
+        metrics.count(plan, self._sequencer.parking, self._sequencer.cached)
         self._wake(plan.size, plan)
 
     def _watch_clock(self, behind_ms: int) -> None:

@@ -25,6 +25,9 @@ class ThingCache:
         self._maximum = maximum
         self._things: dict[str, Thing] = {}
 
+    def __len__(self) -> int:
+        return len(self._things)
+
     def get(self, key: str) -> Thing | None:
         """The thing, or None where it is not held here."""
         return self._things.get(key)

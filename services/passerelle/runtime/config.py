@@ -86,6 +86,10 @@ class ServiceConfig(BaseSettings):
     """How long a process that starts or stands by waits for servers that are away, before it ends with exit code 1."""
     memory_max_mb: Annotated[int, Field(ge=0, le=1_048_576)] = 0
     """Resident memory in MiB over which caches are given up, and then the process ends; 0: no bound."""
+    memory_over_s: Annotated[float, Field(ge=1, le=3600)] = 15.0
+    """How long a process may stay over its bound after it gave its caches up."""
+    loop_blocked_s: Annotated[float, Field(ge=0, le=3600)] = 120.0
+    """The event loop may stand still for so long, then the process ends; 0: no bound."""
 
     @classmethod
     def settings_customise_sources(

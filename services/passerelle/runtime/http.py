@@ -7,6 +7,7 @@ from typing import Any, Final
 from starlette.responses import JSONResponse
 
 from passerelle.core.errors import PasserelleError
+from passerelle.runtime.limits import REFUSED
 
 PROBLEM: Final = "application/problem+json"
 _CLIENT_GONE: Final = 499
@@ -27,6 +28,7 @@ def problem(
     ``status``: where the protocol has one of its own, such as 405; else the error's.
     """
     status = status or http_status(error)
+    REFUSED.labels(error.code).inc()
     value: dict[str, Any] = {
         "type": f"urn:passerelle:problem:{error.code}",
         "title": error.info.title_fr if language == "fr" else error.info.title,

@@ -1,13 +1,17 @@
-"""A bound on how often each caller may ask: token buckets, in bounded memory, with time handed in."""
+"""What is asked for and not given: how often each caller may ask (token buckets in bounded memory), and the count."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import Final
 
+from prometheus_client import Counter
+
 from passerelle.runtime.clock import Clock
 
 MAX_CALLERS: Final = 100_000
+REFUSED: Final = Counter("passerelle_refused_calls", "Calls answered with an error over gRPC or HTTP.", ["code"])
+"""By code of :mod:`passerelle.core.errors`: a limit that is met shows here."""
 
 
 class RateLimit:

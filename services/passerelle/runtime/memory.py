@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 from passerelle.core.errors import Fatal
 from passerelle.runtime.watchdog import Watchdog, watch
@@ -19,6 +19,7 @@ LIMIT_S: Final = 15.0
 """How long a process may stay over its bound after it gave its caches up."""
 MIB: Final = 1024 * 1024
 RESIDENT: Final = Gauge("passerelle_memory_resident_bytes", "Resident memory, where the system tells it.")
+SHED: Final = Counter("passerelle_memory_shed", "Times that memory was over its bound and caches were given up.")
 _STATM: Final = Path("/proc/self/statm")
 _LOG = structlog.get_logger(__name__)
 
@@ -60,6 +61,7 @@ class MemoryGuard:
         over = 0 < self._limit < held
         if over and not self._over:
             _LOG.warning("memory is over its bound: caches are given up", resident=held, limit=self._limit)
+            SHED.inc()
             self._shed()
             gc.collect()
         self._over = over

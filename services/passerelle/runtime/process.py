@@ -16,6 +16,7 @@ import structlog
 import uvloop
 
 from passerelle.core.errors import PasserelleError
+from passerelle.runtime.blocked import LoopGuard
 
 STOP_TIMEOUT_S: Final = 10.0
 """Longest time from the signal to the end of the process."""
@@ -41,36 +42,38 @@ class Service(Protocol):
         """Release what ``start`` opened; called also when ``start`` failed half way."""
 
 
-def run_process(build: Callable[[], Service], *, ready_file: Path | None = None) -> int:
+def run_process(build: Callable[[], Service], *, ready_file: Path | None = None, loop_blocked_s: float = 0.0) -> int:
     """Run a service to its end; the exit code is 0 after a stop by signal, 1 after an error that was told.
 
     A stop takes :data:`STOP_TIMEOUT_S` at most: what hangs beyond it, a thread for example, is ended with the process.
+    So is a loop that stands still for ``loop_blocked_s`` seconds, with exit code 1; 0: no bound.
     """
     try:
-        return uvloop.run(_main(build, ready_file))
+        return uvloop.run(_main(build, ready_file, loop_blocked_s))
     except PasserelleError as error:
         _LOG.error("stopped", code=error.code, what=error.what, where=error.where, fix=error.fix)
         print(describe(error), file=sys.stderr)
         return 1
 
 
-async def _main(build: Callable[[], Service], ready_file: Path | None) -> int:
+async def _main(build: Callable[[], Service], ready_file: Path | None, loop_blocked_s: float) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _told_to_stop, stop)
     service = build()
-    try:
-        starting = asyncio.ensure_future(service.start())
-        addresses = await first(starting, stop)
-        if addresses is None:
+    with LoopGuard(loop_blocked_s):
+        try:
+            starting = asyncio.ensure_future(service.start())
+            addresses = await first(starting, stop)
+            if addresses is None:
+                return 0
+            if ready_file is not None:
+                write_ready(ready_file, addresses)
+            await run_until(service, stop)
             return 0
-        if ready_file is not None:
-            write_ready(ready_file, addresses)
-        await run_until(service, stop)
-        return 0
-    finally:
-        await bounded(service.close(), CLOSE_TIMEOUT_S, "closing")
+        finally:
+            await bounded(service.close(), CLOSE_TIMEOUT_S, "closing")
 
 
 def _told_to_stop(stop: asyncio.Event) -> None:

@@ -17,6 +17,7 @@ from grpc_status import rpc_status
 
 from passerelle.core.errors import CODES, PasserelleError, Unavailable
 from passerelle.runtime.config import ServerConfig
+from passerelle.runtime.limits import REFUSED
 
 MAX_MESSAGE = 4 * 1024 * 1024
 STOP_GRACE_S = 3.0
@@ -63,9 +64,25 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> PasserelleError:
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Turns typed errors into rich status; anything else is logged whole and answered as ``internal``."""
+    """Turns typed errors into rich status; anything else is logged whole and answered as ``internal``.
+
+    It is the outermost one. What it and those inside it make of a method is made once and kept: they go by the method
+    and by nothing else of a call.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
+        made = self._made.get(details.method)
+        if made is None:
+            made = await self._guarded(continuation, details)
+            # There is no handler for a method that the server does not have: callers cannot make this grow.
+            if made is not None:
+                self._made[details.method] = made
+        return made
+
+    async def _guarded(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
         handler = await continuation(details)
         if handler is None:
             return None
@@ -85,6 +102,7 @@ def _guard(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return await method(request, context)
         except PasserelleError as error:
+            REFUSED.labels(error.code).inc()
             await context.abort_with_status(rpc_status.to_status(to_status(error)))
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
@@ -101,6 +119,7 @@ def _guard_stream(method: Callable[..., Any]) -> Callable[..., Any]:
             async for response in method(request, context):
                 yield response
         except PasserelleError as error:
+            REFUSED.labels(error.code).inc()
             await context.abort_with_status(rpc_status.to_status(to_status(error)))
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise

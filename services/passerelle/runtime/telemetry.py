@@ -24,6 +24,7 @@ _NOISY: Final = ("aiokafka", "asyncio", "asyncpg", "uvicorn.access", "faust", "m
 """Libraries that say the same many times a second while a server is away."""
 WINDOW_S: Final = 10.0
 MOST_IN_WINDOW: Final = 20
+CONNECTIONS: Final = prometheus_client.Gauge("passerelle_http_connections", "HTTP connections open now.", ["port"])
 
 Health = Callable[[], Mapping[str, Any]]
 """A snapshot for people and probes: ``{"ready": bool, ...}``; never personal data."""
@@ -132,7 +133,12 @@ async def serve_http(app: Any, config: ServerConfig) -> AsyncIterator[int]:
                 task.result()
                 raise OSError(f"the HTTP server on port {config.port} did not start")
             await asyncio.sleep(0.01)
-        yield server.servers[0].sockets[0].getsockname()[1]
+        port = server.servers[0].sockets[0].getsockname()[1]
+        CONNECTIONS.labels(str(port)).set_function(lambda: len(server.server_state.connections))
+        try:
+            yield port
+        finally:
+            CONNECTIONS.remove(str(port))
     finally:
         server.should_exit = True
         await asyncio.wait([task], timeout=5)

@@ -36,7 +36,7 @@ MATCH_MAYBE: Match
 MATCH_MISS: Match
 
 class FindRequest(_message.Message):
-    __slots__ = ("achievement", "receiver", "jurisdiction", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields", "signed")
+    __slots__ = ("achievement", "receiver", "jurisdiction", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields", "signed", "explain")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     JURISDICTION_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +47,7 @@ class FindRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     SIGNED_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     receiver: str
     jurisdiction: str
@@ -57,26 +58,29 @@ class FindRequest(_message.Message):
     page_token: str
     fields: _field_mask_pb2.FieldMask
     signed: bool
-    def __init__(self, achievement: _Optional[str] = ..., receiver: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., signed: _Optional[bool] = ...) -> None: ...
+    explain: bool
+    def __init__(self, achievement: _Optional[str] = ..., receiver: _Optional[str] = ..., jurisdiction: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., signed: _Optional[bool] = ..., explain: _Optional[bool] = ...) -> None: ...
 
 class FindResponse(_message.Message):
-    __slots__ = ("achievement", "title", "answers", "next_page_token", "position", "jws")
+    __slots__ = ("achievement", "title", "answers", "next_page_token", "position", "jws", "traces")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     JWS_FIELD_NUMBER: _ClassVar[int]
+    TRACES_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     title: str
     answers: _containers.RepeatedCompositeFieldContainer[Answer]
     next_page_token: str
     position: _common_pb2.Position
     jws: str
-    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
+    traces: _containers.RepeatedCompositeFieldContainer[Trace]
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ..., traces: _Optional[_Iterable[_Union[Trace, _Mapping]]] = ...) -> None: ...
 
 class ReverseRequest(_message.Message):
-    __slots__ = ("achievement", "sender", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields", "signed")
+    __slots__ = ("achievement", "sender", "valid_on", "known_at", "min_position", "page_size", "page_token", "fields", "signed", "explain")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     VALID_ON_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +90,7 @@ class ReverseRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     SIGNED_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     sender: str
     valid_on: str
@@ -95,23 +100,26 @@ class ReverseRequest(_message.Message):
     page_token: str
     fields: _field_mask_pb2.FieldMask
     signed: bool
-    def __init__(self, achievement: _Optional[str] = ..., sender: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., signed: _Optional[bool] = ...) -> None: ...
+    explain: bool
+    def __init__(self, achievement: _Optional[str] = ..., sender: _Optional[str] = ..., valid_on: _Optional[str] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., signed: _Optional[bool] = ..., explain: _Optional[bool] = ...) -> None: ...
 
 class ReverseResponse(_message.Message):
-    __slots__ = ("achievement", "title", "answers", "next_page_token", "position", "jws")
+    __slots__ = ("achievement", "title", "answers", "next_page_token", "position", "jws", "traces")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     JWS_FIELD_NUMBER: _ClassVar[int]
+    TRACES_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     title: str
     answers: _containers.RepeatedCompositeFieldContainer[Answer]
     next_page_token: str
     position: _common_pb2.Position
     jws: str
-    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
+    traces: _containers.RepeatedCompositeFieldContainer[Trace]
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ..., traces: _Optional[_Iterable[_Union[Trace, _Mapping]]] = ...) -> None: ...
 
 class Answer(_message.Message):
     __slots__ = ("verdict", "receiver", "receiver_names", "receiver_jurisdictions", "rule", "since_index", "reasons", "subject_to_admission")
@@ -303,9 +311,9 @@ class EvaluateResponse(_message.Message):
     def __init__(self, reference: _Optional[str] = ..., line: _Optional[int] = ..., receiver: _Optional[str] = ..., match: _Optional[_Union[Match, str]] = ..., rule: _Optional[_Union[Rule, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., smallest_fix: _Optional[_Iterable[str]] = ..., summary: _Optional[_Union[EvaluateResponse.Summary, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., counted: _Optional[bool] = ..., credits: _Optional[_Iterable[_Union[_common_pb2.CreditValue, _Mapping]]] = ..., used_lines: _Optional[_Iterable[int]] = ..., trace: _Optional[_Union[Trace, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
 
 class Trace(_message.Message):
-    __slots__ = ("rule", "version", "match", "reasons", "root", "tables")
+    __slots__ = ("rule", "version", "match", "reasons", "root", "tables", "receiver")
     class Clause(_message.Message):
-        __slots__ = ("path", "kind", "achievement", "met", "used_lines", "reasons", "parts")
+        __slots__ = ("path", "kind", "achievement", "met", "used_lines", "reasons", "parts", "compared")
         PATH_FIELD_NUMBER: _ClassVar[int]
         KIND_FIELD_NUMBER: _ClassVar[int]
         ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
@@ -313,6 +321,7 @@ class Trace(_message.Message):
         USED_LINES_FIELD_NUMBER: _ClassVar[int]
         REASONS_FIELD_NUMBER: _ClassVar[int]
         PARTS_FIELD_NUMBER: _ClassVar[int]
+        COMPARED_FIELD_NUMBER: _ClassVar[int]
         path: str
         kind: str
         achievement: str
@@ -320,20 +329,23 @@ class Trace(_message.Message):
         used_lines: _containers.RepeatedScalarFieldContainer[int]
         reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
         parts: _containers.RepeatedCompositeFieldContainer[Trace.Clause]
-        def __init__(self, path: _Optional[str] = ..., kind: _Optional[str] = ..., achievement: _Optional[str] = ..., met: _Optional[bool] = ..., used_lines: _Optional[_Iterable[int]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., parts: _Optional[_Iterable[_Union[Trace.Clause, _Mapping]]] = ...) -> None: ...
+        compared: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
+        def __init__(self, path: _Optional[str] = ..., kind: _Optional[str] = ..., achievement: _Optional[str] = ..., met: _Optional[bool] = ..., used_lines: _Optional[_Iterable[int]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., parts: _Optional[_Iterable[_Union[Trace.Clause, _Mapping]]] = ..., compared: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ...) -> None: ...
     RULE_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     MATCH_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
     ROOT_FIELD_NUMBER: _ClassVar[int]
     TABLES_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_FIELD_NUMBER: _ClassVar[int]
     rule: str
     version: int
     match: Match
     reasons: _containers.RepeatedCompositeFieldContainer[_common_pb2.Reason]
     root: Trace.Clause
     tables: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, rule: _Optional[str] = ..., version: _Optional[int] = ..., match: _Optional[_Union[Match, str]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., root: _Optional[_Union[Trace.Clause, _Mapping]] = ..., tables: _Optional[_Iterable[str]] = ...) -> None: ...
+    receiver: str
+    def __init__(self, rule: _Optional[str] = ..., version: _Optional[int] = ..., match: _Optional[_Union[Match, str]] = ..., reasons: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., root: _Optional[_Union[Trace.Clause, _Mapping]] = ..., tables: _Optional[_Iterable[str]] = ..., receiver: _Optional[str] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
     __slots__ = ("words", "member", "kind", "jurisdiction", "delivery_mode", "framework", "occupation", "page_size", "page_token", "known_at", "fields", "min_position", "signed")

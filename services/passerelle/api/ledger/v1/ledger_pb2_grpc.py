@@ -107,7 +107,7 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetEntry(self, request, context):
-        """An entry by index, or by stream and sequence. Errors: NOT_FOUND `entry-absent`.
+        """An entry by index, or by stream and sequence. Errors: NOT_FOUND `entry-absent`, INVALID_ARGUMENT `argument-missing`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
