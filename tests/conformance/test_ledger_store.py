@@ -145,7 +145,9 @@ async def test_a_change_is_told_to_what_rests_on_it_across_commits(story: Story)
     loaded = await story.store.answer(Needs(things={key, "credential:none"}, edges={key}))
     assert loaded.things[key].state == "suspended"
     assert set(loaded.things) == {key}
-    assert [edge.dependent for edge in loaded.edges[key]] == [f"transfer:{uuid_of('case')}"]
+    # Both parties of the case are told.
+    assert {edge.dependent for edge in loaded.edges[key]} == {f"transfer:{uuid_of('case')}"}
+    assert sorted(edge.member for edge in loaded.edges[key]) == ["humber", "york"]
     # Erased: nothing rests on what it rested on, and it is a thing of its own still.
     await story.tell(humber.event("credential.erased", uuid_of("x"), {"ground": "learner-request"}))
     loaded = await story.store.answer(Needs(things={key}, edges={key}))

@@ -13,7 +13,7 @@ from passerelle.core.signature import SeedSigner, verify
 from passerelle.core.statement import ZERO, digest, parse_statement
 from passerelle.node.messages import FeedEvent, InboxRecord
 from passerelle.node.outbox import Draft
-from passerelle.node.ports import InboxEffects
+from passerelle.node.ports import InboxEffects, Situation
 from passerelle.node.postgres import PostgresStore, open_pool
 from passerelle.runtime.config import DatabaseConfig
 from passerelle.testing.federation import NETWORK, seed_of
@@ -91,7 +91,7 @@ async def test_events_are_numbered_and_linked_in_order_and_signed(store: Store) 
     assert await bodies(store, after=1) == [b"achievement:b"]
     assert await bodies(store, limit=1) == [b"achievement:a"]
     assert await bodies(store, "recognition") == [b"rule:r"]
-    assert await store.oldest_open() == {"credential": 1, "recognition": 1}
+    assert await store.situation(MEMBER) == Situation(None, None, False, {"credential": 1, "recognition": 1})
 
 
 async def test_a_draft_waits_for_what_it_names_and_for_earlier_ones_of_its_thing(store: Store) -> None:
@@ -126,7 +126,7 @@ async def test_an_answer_closes_a_row_once(store: Store) -> None:
     assert [(row.outcome, row.index, row.code, row.fix) for row in rows] == [
         ("accepted", 11, None, None), ("refused", 12, "subject-exists", "f")
     ]  # fmt: skip
-    assert await store.oldest_open() == {"credential": 3}
+    assert (await store.situation(MEMBER)).oldest == {"credential": 3}
     # The same record again, and another story about the same numbers.
     await store.take_inbox([first, receipts(2, (1, "schema-invalid"), (3, ""))], 42, 9)
     rows = await store.answered_rows("credential", 0, 100)
@@ -148,11 +148,15 @@ async def test_what_the_ledger_asks_for_and_complains_about(store: Store) -> Non
     )
     assert (effects.resend, effects.key_refused) == ((("credential", 4),), True)
     assert await store.stopping_problem() is None
+    assert await store.situation(MEMBER) == Situation(None, None, False, {})
     conflict = {"code": "sequence-conflict", "family": "credential", "sequence": 3, "what": "w", "fix": "f"}
     await store.take_inbox([InboxRecord(3, "problem", conflict)], 3, 9)
     found = await store.stopping_problem()
     assert found is not None
     assert (found["code"], found["family"], found["sequence"]) == ("sequence-conflict", "credential", 3)
+    await store.put_members({MEMBER: {"member": MEMBER}, "york": {"member": "york"}})
+    await store.add_drafts([draft("achievement:a", "achievement:never")], 1)
+    assert await store.situation(MEMBER) == Situation(found, {"member": MEMBER}, True, {})
 
 
 async def test_a_party_body_tells_that_its_thing_is_in_the_ledger(store: Store) -> None:

@@ -19,6 +19,7 @@ from passerelle.node.messages import SKIPPED, FeedEvent, InboxRecord, checked, i
 from passerelle.node.ports import Arrived, InboxEffects, InboxStore, Ledger, OutboxStore, Source
 from passerelle.runtime.backoff import Backoff
 from passerelle.runtime.clock import Clock
+from passerelle.runtime.waking import rung_by, woken
 
 _LOG = structlog.get_logger(__name__)
 RETRY_FIRST_S: Final = 0.5
@@ -83,16 +84,17 @@ class Intake:
 
     async def run(self, stop: asyncio.Event, topics: tuple[str, ...]) -> None:
         """Work until ``stop``; a broker, database or query service that is away is tried again from the positions."""
-        while not stop.is_set():
-            try:
-                await self._read(stop, topics)
-            except (Unavailable, Retryable) as error:
-                _LOG.warning("the intake waits", code=error.code, where=error.where)
-                self.state = f"waiting: {error.code}"
-                if error.code == "sequence-conflict":
-                    # Nothing was taken in: first the streams are compared, then the receipt is read again.
-                    self._effects(InboxEffects(conflict=True))
-                await self._pauses.pause(stop)
+        with rung_by(stop, self._wake):
+            while not stop.is_set():
+                try:
+                    await self._read(stop, topics)
+                except (Unavailable, Retryable) as error:
+                    _LOG.warning("the intake waits", code=error.code, where=error.where)
+                    self.state = f"waiting: {error.code}"
+                    if error.code == "sequence-conflict":
+                        # Nothing was taken in: first the streams are compared, then the receipt is read again.
+                        self._effects(InboxEffects(conflict=True))
+                    await self._pauses.pause(stop)
 
     async def _read(self, stop: asyncio.Event, topics: tuple[str, ...]) -> None:
         positions = await self._store.positions()
@@ -106,13 +108,16 @@ class Intake:
             topic: positions[name][1] for name, topic in names.items() if name in positions and topic in offsets
         }
         batches = self._source.batches(offsets)
-        stopping = asyncio.ensure_future(stop.wait())
         following: asyncio.Future[Arrived] | None = None
         try:
             # Once the inbox is open, or shut, everything is read anew from the positions.
             while not stop.is_set() and self._inbox_open() == is_open:
-                following = following or asyncio.ensure_future(anext(batches))
-                await self._woken({following, stopping})
+                self._wake.clear()
+                if following is None:
+                    following = asyncio.ensure_future(anext(batches))
+                    following.add_done_callback(lambda _: self._wake.set())
+                if not following.done():
+                    await woken(self._wake)
                 # The stop ends a wait for records at once; a batch that has arrived is taken in whole first.
                 if following.done():
                     arrived, following = following.result(), None
@@ -122,20 +127,10 @@ class Intake:
                     await self.take(arrived)
                     self._pauses.reset()
         finally:
-            stopping.cancel()
             if following is not None:
                 following.cancel()
                 await asyncio.wait({following})
             await batches.aclose()
-
-    async def _woken(self, awaited: set[asyncio.Future[Any]]) -> None:
-        """Wait for one of these, or for a wake-up."""
-        self._wake.clear()
-        waking = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait({*awaited, waking}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waking.cancel()
 
     async def take(self, arrived: Arrived) -> None:
         """Take one batch in."""

@@ -128,6 +128,9 @@ class ImportStore(DraftStore, Protocol):
         ``lock``, for reading only, other imports go on meanwhile.
         """
 
+    async def events_of(self, thing: str) -> list[OutboxRow]:
+        """Our own events about a thing, in order."""
+
     async def compares(self, kind: str) -> bool:
         """Whether records of a kind can be known again by learner, achievement and date."""
 
@@ -144,17 +147,31 @@ class ImportStore(DraftStore, Protocol):
         """Remember its counts and the first of its row errors, without values; older imports' errors go."""
 
 
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the relay goes by, as it was at one moment."""
+
+    problem: Mapping[str, Any] | None
+    """The open problem for which the relay stands still, None where there is none."""
+    record: Mapping[str, Any] | None
+    """Our own record as the registry topic shows it, None where it does not."""
+    drafts: bool
+    """Whether any draft is left, ready or not."""
+    oldest: Mapping[str, int]
+    """The lowest unanswered sequence of each family that has one."""
+
+
 class OutboxStore(Protocol):
     """The relay's view of the outbox."""
+
+    async def situation(self, member: str) -> Situation:
+        """What there is to do for this member's relay, in one read."""
 
     async def open_rows(self, family: str, after: int, limit: int) -> list[OutboxRow]:
         """Unanswered rows of a family above a sequence, in order."""
 
     async def answered_rows(self, family: str, after: int, limit: int) -> list[OutboxRow]:
         """Answered rows of a family above a sequence, in order, without those whose body is lost."""
-
-    async def oldest_open(self) -> dict[str, int]:
-        """The lowest unanswered sequence of each family that has one."""
 
     async def note_sent(self, family: str, through: int, *, now_ms: int, again: bool) -> None:
         """Remember that rows up to ``through`` were handed to Kafka, for ``node status``."""
@@ -380,6 +397,7 @@ __all__ = [
     "Publisher",
     "ReleaseRow",
     "SealedResult",
+    "Situation",
     "Source",
     "StatusStore",
     "Writes",

@@ -21,6 +21,7 @@ from passerelle.node.messages import signing_keys
 from passerelle.node.ports import DraftStore, OutboxStore, Publisher
 from passerelle.runtime.backoff import Backoff
 from passerelle.runtime.clock import Clock
+from passerelle.runtime.waking import rung_by, woken
 
 _LOG = structlog.get_logger(__name__)
 PAGE: Final = 1024
@@ -68,12 +69,12 @@ class Relay:
         resend_after_s: float,
         held: Callable[[], str] = lambda: "",
         in_flight_max: int | None = None,
-        before_release: Callable[[], Awaitable[object]] | None = None,
+        before_release: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         """``bootstrap_key``: id of the root key at the operator's node, None elsewhere. ``held``: why nothing may be
         numbered or sent, because the streams were not compared with the ledger's yet; empty where it may.
         ``in_flight_max``: how many unanswered events of a family may be sent; None: any number. ``before_release``:
-        what may draft more of itself.
+        what may draft more of itself; how many drafts that were.
         """
         self._drafts = drafts
         self._outbox = outbox
@@ -117,33 +118,25 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop``; a broker or database that is away is tried again."""
-        while not stop.is_set():
-            self._wake.clear()
-            pause = IDLE_S
-            try:
-                busy = await self.step()
-                pause = 0.0 if busy else IDLE_S
-                self._pauses.reset()
-            except (Unavailable, Retryable) as error:
-                _LOG.warning("the relay waits", code=error.code, where=error.where)
-                self.state = f"waiting: {error.code}"
-                # New work must not shorten the pause.
-                await self._pauses.pause(stop)
-                continue
-            if pause:
-                await self._pause(stop, pause)
-
-    async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
-        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._wake.wait())]
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        with rung_by(stop, self._wake):
+            while not stop.is_set():
+                self._wake.clear()
+                try:
+                    busy = await self.step()
+                    self._pauses.reset()
+                except (Unavailable, Retryable) as error:
+                    _LOG.warning("the relay waits", code=error.code, where=error.where)
+                    self.state = f"waiting: {error.code}"
+                    # New work must not shorten the pause.
+                    await self._pauses.pause(stop)
+                    continue
+                if not busy:
+                    await woken(self._wake, IDLE_S)
 
     async def step(self) -> bool:
         """Release what is ready, send what is open; whether there was anything to do."""
-        self.problem = await self._outbox.stopping_problem()
+        now = await self._outbox.situation(self._member)
+        self.problem = now.problem
         if self.problem is not None:
             # Nothing more is numbered either: it would grow on a stream that the ledger has otherwise.
             self.state = f"stopped: {self.problem['code']}"
@@ -152,17 +145,19 @@ class Relay:
             self.state = why
             return False
         now_ms = self._clock.now_ms()
-        if self._before_release is not None:
-            await self._before_release()
-        released = await self._drafts.release_ready(
-            self._signer, network=self._network, member=self._member, now_ms=now_ms
-        )
-        keys = await self._usable_keys(now_ms)
-        busy = released > 0
+        drafted = 0 if self._before_release is None else await self._before_release()
+        busy = False
+        if now.drafts or drafted:
+            released = await self._drafts.release_ready(
+                self._signer, network=self._network, member=self._member, now_ms=now_ms
+            )
+            # What was released is sent by the next step, which comes at once.
+            busy = released > 0
+        keys = await self._usable_keys(now.record, now_ms)
         if keys:
             for family, start in list(self._asked.items()):
                 busy = await self._once_more(family, start) or busy
-            for family, oldest in (await self._outbox.oldest_open()).items():
+            for family, oldest in now.oldest.items():
                 busy = await self._family(family, oldest, keys) or busy
         return busy
 
@@ -179,9 +174,8 @@ class Relay:
                 self._asked[family] = rows[-1].sequence + 1
         return bool(rows)
 
-    async def _usable_keys(self, now_ms: int) -> frozenset[str]:
+    async def _usable_keys(self, record: Mapping[str, Any] | None, now_ms: int) -> frozenset[str]:
         """Ids of keys under which rows may go out now; none while the registry does not show this node's key."""
-        record = await self._outbox.own_record(self._member)
         if record is None and self._bootstrap_key is not None:
             self.state = "waiting: the operator's own admission"
             return frozenset({self._bootstrap_key})

@@ -26,6 +26,7 @@ from passerelle.node.recognise import OwnEvent
 from passerelle.node.records import RecordKeys
 from passerelle.node.restore_ports import Outcome, OwnStreams, RestoreStore, StreamEvent
 from passerelle.runtime.clock import Clock
+from passerelle.runtime.waking import rung_by, woken
 
 _LOG = structlog.get_logger(__name__)
 PAGE: Final = 256
@@ -188,26 +189,19 @@ class Restorer:
     async def run(self, stop: asyncio.Event) -> None:
         """Compare whenever it is due, until ``stop``; whatever is away is tried again with growing pauses."""
         pause = RETRY_S
-        while not stop.is_set():
-            self._wake.clear()
-            waits: float | None = None
-            if self._done < self._asked or self._forked:
-                try:
-                    if await self._admitted():
-                        await self.compare()
-                        waits, pause = FORKED_S if self._forked else None, RETRY_S
-                except PasserelleError as error:
-                    self._hindered(error)
-                    waits, pause = pause, min(2 * pause, RETRY_MAX_S)
-            await self._pause(stop, waits)
-
-    async def _pause(self, stop: asyncio.Event, seconds: float | None) -> None:
-        waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._wake.wait())]
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        with rung_by(stop, self._wake):
+            while not stop.is_set():
+                self._wake.clear()
+                waits: float | None = None
+                if self._done < self._asked or self._forked:
+                    try:
+                        if await self._admitted():
+                            await self.compare()
+                            waits, pause = FORKED_S if self._forked else None, RETRY_S
+                    except PasserelleError as error:
+                        self._hindered(error)
+                        waits, pause = pause, min(2 * pause, RETRY_MAX_S)
+                await woken(self._wake, waits)
 
     async def _admitted(self) -> bool:
         if await self._store.own_record(self._member) is not None:
@@ -256,7 +250,7 @@ class Restorer:
         standing = await self._store.standing(family)
         head = standing.head
         if not await self._agrees(family, head, ledger):
-            common = await self._common(family, min(head.sequence, ledger.sequence), verifier)
+            common = await self._common(family, head, ledger, verifier)
             drafted = await self._store.draft_again(family, common, sent_too=sent_too, now_ms=self._clock.now_ms())
             if drafted is None:
                 await self._fork(family, common, outcome)
@@ -280,14 +274,17 @@ class Restorer:
             return there.sequence == 0 or await self._store.digest_at(family, there.sequence) == there.digest
         return here.sequence == 0 or await self._digest_there(family, here.sequence) == here.digest
 
-    async def _digest_there(self, family: str, sequence: int) -> bytes | None:
+    async def _digest_there(self, family: str, sequence: int) -> bytes:
+        """Of a number that the ledger has spent. Raises Unavailable."""
         found = await self._ledger.stream_events(family, sequence - 1, 1, bodies=False)
-        return digest(parse_entry(found[0].entry).statement) if found else None
+        if not found:
+            raise _not_given(family)
+        return digest(parse_entry(found[0].entry).statement)
 
-    async def _common(self, family: str, most: int, verifier: Verifier) -> StreamHead:
+    async def _common(self, family: str, here: StreamHead, ledger: StreamHead, verifier: Verifier) -> StreamHead:
         """The last statement that both hold. Links make it one number: below it all are the same, above it none."""
         low, held = 0, StreamHead()
-        high = most
+        high = min(here.sequence, ledger.sequence)
         while low < high:
             middle = (low + high + 1) // 2
             mine = await self._store.digest_at(family, middle)
@@ -296,6 +293,8 @@ class Restorer:
             else:
                 high = middle - 1
         there = await self._ledger.stream_events(family, low, 1, bodies=False)
+        if not there and low < ledger.sequence:
+            raise _not_given(family)
         if there:
             # What stands there must be signed by us, or nothing of this is to be believed.
             verifier.check(there[0], family, held)
@@ -324,7 +323,7 @@ class Restorer:
         """Fetch some events, verify them, store them; the head after them."""
         found = await self._ledger.stream_events(family, head.sequence, PAGE, bodies=True)
         if not found:
-            raise Unavailable("service-unavailable", "the ledger does not give what it numbered", where=family)
+            raise _not_given(family)
         events, after = verified(found, family, head, verifier)
         taken = await self._store.take_back(family, head, events, self._keys, self._clock.now_ms())
         if taken is None:
@@ -357,6 +356,11 @@ class Restorer:
         if aside:
             texts.append(f"what was drafted here about {_named(aside)} is set aside")
         await self._store.tell(RESTORED, family, head.sequence, "; ".join(texts), self._clock.now_ms())
+
+
+def _not_given(family: str) -> Unavailable:
+    """What the ledger has numbered is not on the feed yet, or it is no ledger: to be asked again."""
+    return Unavailable("service-unavailable", "the ledger does not give what it numbered", where=family)
 
 
 def verified(

@@ -41,7 +41,9 @@ class OwnStreams(Protocol):
         ...
 
     async def stream_events(self, family: str, after: int, limit: int, *, bodies: bool) -> list[StreamEvent]:
-        """Entries after a sequence, in order, at most ``limit``, fewer where they are large; none at the end."""
+        """Entries after a sequence that the feed has, in order, at most ``limit``, fewer where they are large; none at
+        the end, which may be before the head for a moment.
+        """
         ...
 
     async def proof(self, family: str, sequence: int) -> Proved:

@@ -17,7 +17,7 @@ from passerelle.core.entry import parse_entry
 from passerelle.core.errors import Fatal, Unavailable
 from passerelle.core.merkle import leaf_hashes, root_from_leaves
 from passerelle.core.statement import digest, parse_statement
-from passerelle.ledger.model import Place
+from passerelle.ledger.model import LedgerState, Loaded, Needs, Place
 from passerelle.ledger.outgoing_ports import InboxRow, StoredCheckpoint
 from passerelle.ledger.refill import Keeping, Refill, Sources
 from passerelle.ledger.refill_letters import Told
@@ -53,8 +53,8 @@ class Topics:
     async def search(self, statements: Collection[bytes], starts: Mapping[Place, int]) -> Mapping[bytes, bytes]:
         return {digest(statement): body for statement, body in self.again if digest(statement) in statements}
 
-    async def published(self, members: Sequence[str]) -> Mapping[str, int]:
-        return {member: max((letter.number for letter in self.inbox.get(member, [])), default=0) for member in members}
+    async def published(self, known: Mapping[str, int]) -> Mapping[str, int]:
+        return {member: max((letter.number for letter in self.inbox.get(member, [])), default=0) for member in known}
 
     async def letters(self, member: str, after: int) -> AsyncIterator[Sequence[Letter]]:
         yield [letter for letter in self.inbox.get(member, []) if letter.number > after]
@@ -187,7 +187,12 @@ class World:
         return sign_checkpoint(Checkpoint(NETWORK, len(entries), root), [SIGNER])
 
     async def refill(
-        self, *, notes: Sequence[bytes] | None = None, lossy: bool = False, failures: Sequence[Exception] = ()
+        self,
+        *,
+        notes: Sequence[bytes] | None = None,
+        lossy: bool = False,
+        failures: Sequence[Exception] = (),
+        store: MemoryStore | None = None,
     ) -> int:
         last = self.topics.feed[-1]
         tails = MemoryTails([self.note()] if notes is None else notes, [(last.index, last.entry)])
@@ -199,7 +204,7 @@ class World:
             StepClock(),
             lossy=lossy,
         )
-        store = MemoryStore(self.backup)
+        store = store or MemoryStore(self.backup)
         store.failures += failures
         return await work.run(store)
 
@@ -235,7 +240,8 @@ async def test_a_database_that_holds_the_promise_is_left_alone() -> None:
     before = models(world.backup)
     assert await world.refill() == 0
     assert models(world.backup) == before
-    assert world.told.steps == []
+    assert [step for step in world.told.steps if not step.startswith("ensure")] == []
+    assert (world.letters.restored, world.letters.settled, world.letters.marked) == ([], {}, 0)
 
 
 def altered(record: FeedRecord, old: bytes, new: bytes) -> FeedRecord:
@@ -321,6 +327,40 @@ async def test_numbers_go_on_after_the_last_one_published_and_nothing_is_told_tw
     assert world.letters.settled == {"humber": published}
     assert [letter.number for letter in world.letters.restored] == [held + 1, held + 2]
     assert world.backup.inbox == world.truth.inbox
+
+
+async def test_what_was_told_without_an_entry_comes_back_though_no_entry_is_missing() -> None:
+    world = World(STEPS, 99)
+    world.backup = world.copied()
+    world.letters = Letters(world.backup)
+    held = len(world.backup.inbox["humber"])
+    asked = orjson.dumps({"family": "credential", "sequence": 9})
+    world.topics.inbox["humber"] = [Letter("humber", held + 1, "resend-from", asked, 1)]
+    assert await world.refill() == 0
+    assert world.letters.settled == {"humber": held + 1}
+    assert [(letter.number, letter.value) for letter in world.letters.restored] == [(held + 1, asked)]
+    assert world.letters.marked == len(world.topics.feed)
+
+
+async def test_a_ledger_that_was_overtaken_while_it_filled_does_not_call_it_another_past() -> None:
+    world = World(STEPS, 9)
+    whole = world.copied()
+
+    class Overtaken(MemoryStore):
+        """Another ledger takes over, and fills the database, once the first things were asked for."""
+
+        async def load(self) -> LedgerState:
+            if self.tables is whole:
+                raise Fatal("lease-lost", "another ledger has moved the head")
+            return await super().load()
+
+        async def answer(self, needs: Needs) -> Loaded:
+            self.tables = whole
+            return await super().answer(needs)
+
+    with pytest.raises(Fatal) as caught:
+        await world.refill(store=Overtaken(world.backup))
+    assert caught.value.code == "lease-lost"
 
 
 def receipts(member: str, *indices: int) -> bytes:

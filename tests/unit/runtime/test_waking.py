@@ -13,9 +13,11 @@ async def test_somebody_wakes_before_the_time_is_over() -> None:
     async with asyncio.timeout(5):
         await woken(wake, 3600)
     wake.clear()
-    # Nothing is left of the wait that could set it later.
-    await asyncio.sleep(0.01)
-    assert not wake.is_set()
+    # Nothing is left of the wait that could set it later: the next one lasts its time.
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    await woken(wake, 0.02)
+    assert clock() - start >= 0.019
 
 
 async def test_time_wakes_where_nobody_does() -> None:
@@ -28,8 +30,8 @@ async def test_time_wakes_where_nobody_does() -> None:
 async def test_without_a_bound_nothing_but_a_wake_up_ends_it() -> None:
     wake = asyncio.Event()
     waiting = asyncio.create_task(woken(wake))
-    await asyncio.sleep(0.02)
-    assert not waiting.done()
+    done, _ = await asyncio.wait({waiting}, timeout=0.02)
+    assert not done
     wake.set()
     async with asyncio.timeout(5):
         await waiting
@@ -47,5 +49,7 @@ async def test_a_stop_wakes_while_the_block_runs_and_not_after() -> None:
     await asyncio.sleep(0)
     quiet.clear()
     later.set()
-    await asyncio.sleep(0.01)
-    assert not quiet.is_set()
+    waiting = asyncio.create_task(quiet.wait())
+    done, _ = await asyncio.wait({waiting}, timeout=0.02)
+    assert not done
+    waiting.cancel()

@@ -53,7 +53,9 @@ SELECT e.index, e.entry, CASE WHEN v.visible THEN e.type END AS type, CASE WHEN 
     END AS body
 FROM ledger.entry e LEFT JOIN ledger.party_body p ON p.index = e.index AND e.code IS NULL
 CROSS JOIN LATERAL (SELECT {_VISIBLE} AS visible) AS v
-WHERE e.member = $3 AND e.family = $4 AND e.sequence > $5 ORDER BY e.sequence LIMIT $6
+WHERE e.member = $3 AND e.family = $4 AND e.sequence > $5
+    AND e.index < (SELECT coalesce(max(position), 0) FROM ledger.published WHERE name = 'feed')
+ORDER BY e.sequence LIMIT $6
 """  # noqa: S608 - constants only
 _INBOX: Final = """
 SELECT number, kind, value, entry_index, type, sender, subject, body FROM (

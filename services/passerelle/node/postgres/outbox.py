@@ -8,13 +8,23 @@ from typing import Any, Final
 from passerelle.core.batch import SignedStatement
 from passerelle.core.signature import Signer
 from passerelle.node.outbox import sign_again
-from passerelle.node.ports import OutboxRow
+from passerelle.node.ports import OutboxRow, Situation
 from passerelle.node.postgres.session import WORK, Part, session
 
 HASH: Final = 32
 SIGN_MAX: Final = 4096
 STOPS: Final = ("sequence-conflict", "stream-forked")
 """Problems for which the relay stands still."""
+_SITUATION: Final = """
+SELECT p.*, (SELECT record FROM node.member WHERE member = $2) AS record, EXISTS (SELECT FROM node.draft) AS drafts,
+    (SELECT jsonb_object_agg(s.family, o.sequence) FROM node.stream s CROSS JOIN LATERAL (
+        SELECT sequence FROM node.outbox
+        WHERE family = s.family AND outcome IS NULL ORDER BY sequence LIMIT 1) AS o) AS oldest
+FROM (SELECT) AS one LEFT JOIN LATERAL (
+    SELECT code, family, sequence, what, fix, head FROM node.problem
+    WHERE open AND code = ANY($1) ORDER BY id DESC LIMIT 1) AS p ON true
+"""
+_PROBLEM: Final = ("code", "family", "sequence", "what", "fix", "head")
 
 
 def as_row(row: Mapping[str, Any]) -> OutboxRow:
@@ -74,14 +84,12 @@ class Outbox(Part):
             )
         return [as_row(row) for row in rows]
 
-    async def oldest_open(self) -> dict[str, int]:
+    async def situation(self, member: str) -> Situation:
         """See :class:`passerelle.node.ports.OutboxStore`."""
         async with session(self._pool) as connection:
-            rows = await connection.fetch(
-                "SELECT s.family, (SELECT o.sequence FROM node.outbox o WHERE o.family = s.family AND o.outcome IS NULL"
-                " ORDER BY o.sequence LIMIT 1) AS sequence FROM node.stream s"
-            )
-        return {row["family"]: row["sequence"] for row in rows if row["sequence"] is not None}
+            row = await connection.fetchrow(_SITUATION, list(STOPS), member)
+        problem = None if row["code"] is None else {name: row[name] for name in _PROBLEM}
+        return Situation(problem, row["record"], row["drafts"], row["oldest"] or {})
 
     async def note_sent(self, family: str, through: int, *, now_ms: int, again: bool) -> None:
         """See :class:`passerelle.node.ports.OutboxStore`."""

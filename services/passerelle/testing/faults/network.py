@@ -125,7 +125,7 @@ class Network:
         """Databases of the ledger and of the nodes; a DSN goes into files, so the servers keep their ports."""
         self.ledger_dsn = await self.postgres.create_database("ledger")
         for member in (OPERATOR, *members):
-            dsn = await self.postgres.create_database(f"node_{member}")
+            dsn = await self.postgres.create_database(f"node_{member.replace('-', '_')}")
             self.sites[member] = Site(member, self.folder / member, dsn)
 
     def make_folders(self, members: Mapping[str, Sequence[str]]) -> None:

@@ -17,6 +17,7 @@ from passerelle.ledger.model import Place, RawRecord
 from passerelle.ledger.outgoing_ports import Record
 from passerelle.node.ports import Arrived, OutboxRow
 from passerelle.node.stream import partition_of
+from passerelle.runtime.waking import woken
 from passerelle.testing.simulation import faults as kinds
 from passerelle.testing.simulation.faults import Fault
 from passerelle.testing.simulation.world import Life, World, away
@@ -60,6 +61,8 @@ class Broker:
         self.told: Callable[[str, int, Kept], None] = lambda _topic, _partition, _record: None
         # Until this virtual second the ledger finds nothing in its ingress: it is behind.
         self.ingress_silent_until = 0.0
+        # Until this virtual second writes of ledgers may come that were reported as failed.
+        self.late_until = 0.0
         self._news: dict[str, dict[int, asyncio.Event]] = {}
 
     def make(self, topic: str) -> None:
@@ -121,9 +124,8 @@ class MemoryIngress:
         """As the port; now and then it gives less than there is."""
         if not self._behind():
             self._news.clear()
-            try:
-                await asyncio.wait_for(self._news.wait(), wait_s)
-            except TimeoutError:
+            await woken(self._news, wait_s)
+            if not self._behind():
                 return []
         return await self._world.call(self._life, "ingress.fetch", lambda: self._fetch(maximum))
 
@@ -204,6 +206,8 @@ async def produce(world: World, life: Life, broker: Broker, point: str, lines: S
     if world.calm:
         return
     if fault is not None and fault.kind == kinds.LATE:
+        if point.startswith("publish."):
+            broker.late_until = max(broker.late_until, world.now + LATE_S * fault.amount)
         asyncio.get_running_loop().call_later(LATE_S * fault.amount, _write_late, world, broker, rest)
     if fault is not None and fault.kind in (kinds.PARTIAL, kinds.LATE):
         raise away(point)

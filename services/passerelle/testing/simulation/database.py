@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -16,7 +18,7 @@ from passerelle.core.errors import Fatal, FormatError
 from passerelle.core.merkle import EMPTY_ROOT
 from passerelle.core.tiles import root_at
 from passerelle.ledger.inbox_values import body_value
-from passerelle.ledger.model import CommitPlan, LedgerState, Loaded, Needs
+from passerelle.ledger.model import CommitPlan, Head, LedgerState, Loaded, Needs
 from passerelle.ledger.outgoing_ports import (
     READ_MAX,
     FeedRow,
@@ -35,6 +37,7 @@ from passerelle.testing.simulation.world import Life, World
 
 INBOX_MAX: Final = 500
 NEVER: Final = float("-inf")
+_OUTSIDE: Final = ("lock", "observer")
 
 
 class InboxLine(NamedTuple):
@@ -80,6 +83,8 @@ class LedgerDatabase(MemoryTables):
         self.lock: Life | None = None
         self.tiles: dict[tuple[int, int], bytes] = {}
         self.letters: dict[str, list[InboxLine]] = {}
+        # Rows of a refill above the last number given, until it is settled.
+        self.beyond: dict[str, dict[int, InboxLine]] = {}
         self.published: dict[str, int] = {}
         self.changed: dict[str, tuple[int, bytes]] = {}
         self.summary_rows: dict[int, bytes] = {}
@@ -89,6 +94,16 @@ class LedgerDatabase(MemoryTables):
         self.checkpoints: dict[int, StoredCheckpoint] = {}
         self.shown: set[int] = set()
         self.observer = Observer()
+
+    def backup(self) -> Mapping[str, Any]:
+        """Everything in the tables now. Rows are never changed in place."""
+        return {name: _copied(value) for name, value in vars(self).items() if name not in _OUTSIDE}
+
+    def put_back(self, backup: Mapping[str, Any]) -> None:
+        """The tables as they were; who watches stays, and nobody is connected."""
+        for name, value in backup.items():
+            setattr(self, name, _copied(value))
+        self.lock, self.expires_at = None, NEVER
 
     def fence(self, generation: int) -> None:
         """Only the newest generation writes. Raises Fatal ``lease-lost``."""
@@ -124,6 +139,10 @@ class LedgerDatabase(MemoryTables):
         except FormatError as error:
             raise Fatal("ledger-diverged", f"the tiles do not hold the tree: {error.what}", where=f"{size}") from None
 
+    def acked(self) -> int:
+        """Entries that the feed is known to hold: what is asked for is told of these."""
+        return self.positions.feed
+
     def inbox_row(self, member: str, line: InboxLine) -> InboxRow:
         """An inbox record as it is published now."""
         value = line.value
@@ -132,6 +151,14 @@ class LedgerDatabase(MemoryTables):
             entry, (subject, parties, body) = self.entries[line.entry], self.party[line.entry]
             value = body_value(line.entry, entry[8], entry[2], subject, body if member in parties else None)
         return InboxRow(member, line.number, line.kind, value)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Head):
+        return replace(value)
+    if isinstance(value, dict):
+        return {key: copy(held) if isinstance(held, dict | list) else held for key, held in value.items()}
+    return copy(value)
 
 
 class LedgerStore:

@@ -47,6 +47,8 @@ OUTAGE: Final = "outage"
 UNFOUNDED: Final = "unfounded-reference"
 RESTORE: Final = "node-restored"
 """A node's database comes back as it was some time before."""
+RESTORE_LEDGER: Final = "ledger-restored"
+"""The ledger's database comes back as it was some time before."""
 OTHERS: Final = (EQUIVOCATE, REPLAY, FORGE, GAP, POISON, UNFOUNDED)
 """What a member that keeps no rules does."""
 
@@ -107,7 +109,9 @@ POINTS: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
 }
 """Point -> what can happen there, and at about which call it is felt in the middle of a run."""
 
-TIMED: Final = (RESTORE, RESTORE, CLOCK, EXPIRE, FORGET, REVOKE, KILL, OUTAGE, OUTAGE, *OTHERS)
+TIMED: Final = (
+    RESTORE, RESTORE, RESTORE_LEDGER, RESTORE_LEDGER, CLOCK, EXPIRE, FORGET, REVOKE, KILL, OUTAGE, OUTAGE, *OTHERS,
+)  # fmt: skip
 FAULTS_MAX: Final = 10
 """Most faults of one seed, what others do included."""
 TIMED_SHARE: Final = 0.35
@@ -138,7 +142,7 @@ _CALLS: Final = [
     (kind, point)
     for kind, point in pairs()
     if point != AT_TIME
-    for _ in range(3 if point.startswith(("witness.", "publish.")) else 1)
+    for _ in range(3 if point.startswith(("witness.", "publish.", "refill.")) else 1)
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -46,6 +46,14 @@ EARLY_MS: Final = 200_000
 Stream = tuple[str, str]
 
 
+class Evidence(NamedTuple):
+    """Statements that contradict others, records that were nobody's, and what waits: its place and its digest."""
+
+    conflicts: frozenset[bytes]
+    nobody: frozenset[str]
+    waiting: Mapping[tuple[str, str, int], bytes]
+
+
 class Law(Observer):
     """Watches tables, topics and nodes. Every finding ends the run."""
 
@@ -53,27 +61,32 @@ class Law(Observer):
         self, world: World, broker: Broker, database: LedgerDatabase, nodes: Mapping[str, NodeDatabase]
     ) -> None:
         self.world, self.broker, self.database, self.nodes = world, broker, database, nodes
-        self.roots: list[bytes] = [EMPTY_ROOT]
-        self.logged: dict[bytes, int] = {}
         self.conflicts: set[bytes] = set()
         self.nobody: set[str] = set()
-        self.feed = 0
+        self.fed: list[bytes] = []
         self.inboxes: dict[str, int] = {}
         self.noted: dict[int, bytes] = {}
         self.answers: dict[tuple[str, str, int], Answer] = {}
         self.overtaken = 0
         self.restored: set[str] = set()
-        self._frontier = Frontier()
-        self.heads: dict[Stream, tuple[int, bytes]] = {}
         self._waiting: dict[tuple[str, str, int], bytes] = {}
-        self._accepted_at = 0
+        self.roots: list[bytes] = [EMPTY_ROOT]
+        self.logged: dict[bytes, int] = {}
+        self.heads: dict[Stream, tuple[int, bytes]] = {}
         self.revoked = False
+        self._frontier = Frontier()
+        self._accepted_at = 0
         self._inbox_of = {inbox_topic(member): member for member in (*HONEST, ROGUE)}
         database.observer = self
         broker.told = self.appended
         for member, node in nodes.items():
             node.answered = self._hear(member)
             node.promised = self._promise
+
+    @property
+    def feed(self) -> int:
+        """Entries on the feed."""
+        return len(self.fed)
 
     def broken(self, invariant: str, what: str) -> Violation:
         """An invariant does not hold."""
@@ -108,10 +121,12 @@ class Law(Observer):
             root = self.database.root(size)
         except Fatal:
             root = b""
-        if root != self.roots[-1]:
+        if size >= len(self.roots) or root != self.roots[size]:
             raise self.broken("tree", f"the tiles at {size} entries are not the tree of the entries")
 
     def _logged(self, index: int, data: bytes) -> None:
+        if index < self.feed and self.fed[index] != data:
+            raise self.broken("rewritten", f"index {index} is not what the feed has there")
         entry = parse_entry(data)
         statement, mark = entry.parsed(), digest(entry.statement)
         stream, where = (statement.member, statement.family), f"index {index}"
@@ -190,8 +205,11 @@ class Law(Observer):
     def _check_root(self, size: int, root: bytes) -> None:
         if size > self.feed:
             raise self.broken("checkpoint-ahead", f"a checkpoint of {size} entries, {self.feed} are on the feed")
-        if self.roots[size] != root or self.noted.setdefault(size, root) != root:
+        if self._root_of(size) != root or self.noted.setdefault(size, root) != root:
             raise self.broken("two-roots", f"another root of {size} entries was signed")
+
+    def _root_of(self, size: int) -> bytes:
+        return self.roots[size] if size < len(self.roots) else b""
 
     def shown(self, size: int) -> None:
         """A checkpoint is shown once it is on its topic."""
@@ -223,9 +241,13 @@ class Law(Observer):
         if index > self.feed:
             raise self.broken("feed-gap", f"index {index} follows {self.feed - 1} on the feed")
         entries = self.database.entries
+        if index < self.feed:
+            if self.fed[index] != headers["entry"]:
+                raise self.broken("feed-differs", f"index {index} stands on the feed twice and not the same")
+            return
         if index >= len(entries) or entries[index][11] != headers["entry"]:
             raise self.broken("feed-differs", f"index {index} of the feed is not the log's")
-        self.feed = max(self.feed, index + 1)
+        self.fed.append(headers["entry"])
 
     def _posted(self, member: str, record: Kept) -> None:
         headers = dict(record.headers)
@@ -250,16 +272,34 @@ class Law(Observer):
             if where in self.answers:
                 raise self.broken("answered-twice", "/".join(map(str, where)))
             self.answers[where] = answer
-            entry = parse_entry(self.database.entries[answer.index][11])
-            if entry.statement != row.signed.statement or entry.accepted != answer.accepted:
-                raise self.broken("wrong-answer", f"{'/'.join(map(str, where))} is not what the log says")
+            if answer.index >= self.feed:
+                raise self.broken("told-early", f"{'/'.join(map(str, where))} is answered before the feed has it")
+            self._same(row.signed.statement, answer.index, answer.accepted, "/".join(map(str, where)))
 
         return hear
+
+    def _same(self, statement: bytes, index: int, accepted: bool, where: str) -> None:
+        entry = parse_entry(self.fed[index])
+        if entry.statement != statement or entry.accepted != accepted:
+            raise self.broken("wrong-answer", f"{where} is not what the log says")
 
     def came_back(self, member: str) -> None:
         """A node's database is as it was some time before: what it was told since, it is told again."""
         self.restored.add(member)
         self.answers = {where: answer for where, answer in self.answers.items() if where[0] != member}
+
+    def evidence(self) -> Evidence:
+        """What the ledger's tables hold beside the log."""
+        return Evidence(frozenset(self.conflicts), frozenset(self.nobody), dict(self._waiting))
+
+    def ledger_came_back(self, evidence: Evidence) -> None:
+        """The ledger's tables are as they were some time before. What is on the feed must come back as it was."""
+        self.conflicts, self.nobody = set(evidence.conflicts), set(evidence.nobody)
+        self._waiting = dict(evidence.waiting)
+        self.roots, self.logged, self.heads = [EMPTY_ROOT], {}, {}
+        self.revoked, self._frontier, self._accepted_at = False, Frontier(), 0
+        for row in self.database.entries:
+            self._logged(row[0], row[11])
 
     def _promise(self, promise: Cosigned) -> None:
         """A witness promises only what the log signed."""
@@ -284,10 +324,7 @@ class Law(Observer):
 
     def unfinished(self) -> str:
         """What is left to do once nothing goes wrong any more; empty when all is done."""
-        for text in (self._unread(), self._untold(), self._unanswered()):
-            if text:
-                return text
-        return ""
+        return self._unread() or self._untold() or self._unanswered()
 
     def _unread(self) -> str:
         for topic in INGRESS:
@@ -315,6 +352,7 @@ class Law(Observer):
         return ""
 
     def _unanswered(self) -> str:
+        present = self._present()
         for member, node in self.nodes.items():
             if node.drafts:
                 return f"{len(node.drafts)} drafts of {member} are not released"
@@ -325,7 +363,7 @@ class Law(Observer):
                 return f"{member} has not read the feed"
             if node.positions.get("inbox", (0, None))[0] != len(self.database.letters.get(member, ())):
                 return f"{member} has not read its inbox"
-            if any(record != node.members.get(name) for name, record in self._present().items()):
+            if any(record != node.members.get(name) for name, record in present.items()):
                 return f"{member} does not know the present record of every member"
             if node.checkpoint is None or node.checkpoint[0] != self.database.head.size:
                 return f"{member} has not read the last checkpoint"
@@ -354,6 +392,13 @@ class Law(Observer):
                 raise self.broken("lost", f"{parcel.draft.type} of {parcel.member} was never numbered")
             if (row.code or "") != parcel.code:
                 raise self.broken("outcome", f"{parcel.draft.type} of {parcel.member} became {row.code or 'accepted'}")
+        for row in rows.values():
+            assert row.index is not None
+            where = f"{row.family}/{row.sequence} at index {row.index}"
+            self._same(row.signed.statement, row.index, row.outcome == "accepted", where)
+        for size, root in self.noted.items():
+            if self._root_of(size) != root:
+                raise self.broken("two-roots", f"{size} entries have another root than was signed")
         self._finish_registry()
         if found := difference(self.database, script().federation):
             raise self.broken("read-models", f"a rebuild from the entries says otherwise: {found}")

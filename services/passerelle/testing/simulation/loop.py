@@ -11,10 +11,11 @@ import contextvars
 import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from passerelle.core.errors import Fatal
 
+Ts = TypeVarTuple("Ts")
 Adopt = Callable[["SimTask"], None]
 ADOPT: contextvars.ContextVar[Adopt | None] = contextvars.ContextVar("simulation_adopt", default=None)
 """Told of every task that is made in a context: a simulated process keeps its own."""
@@ -38,6 +39,39 @@ class SimFuture(asyncio.Future[Any]):
         return self.number
 
 
+class Call:
+    """What will be called, now or at a time: what :class:`asyncio.TimerHandle` is elsewhere, with less to do."""
+
+    __slots__ = ("_args", "_callback", "_cancelled", "_context", "_when")
+
+    def __init__(
+        self, callback: Callable[..., Any], args: tuple[Any, ...], context: contextvars.Context | None, when: float
+    ) -> None:
+        self._callback, self._args, self._when = callback, args, when
+        self._context = contextvars.copy_context() if context is None else context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Nothing is called; it is left out when its turn comes."""
+        self._cancelled = True
+
+    def cancelled(self) -> bool:
+        """Whether nothing will be called."""
+        return self._cancelled
+
+    def when(self) -> float:
+        """Virtual seconds."""
+        return self._when
+
+    def run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Its turn. What it raises is told to the loop, as everywhere."""
+        if not self._cancelled:
+            try:
+                self._context.run(self._callback, *self._args)
+            except Exception as error:  # noqa: BLE001
+                loop.call_exception_handler({"message": "a callback failed", "exception": error})
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """Time in seconds from 0. One at a time in a thread."""
 
@@ -45,70 +79,87 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._now = 0.0
         self._made = 0
-        self.set_task_factory(_make_task)
+        self._stopping = False
+        self._calls: deque[Call] = deque()
+        # By time, and by number where two come at one time.
+        self._timers: list[tuple[float, int, Call]] = []
 
     def time(self) -> float:
         """Virtual seconds."""
         return self._now
 
     def numbered(self) -> int:
-        """The next number of a task or future."""
+        """The next number of a task, future or timer."""
         self._made += 1
         return self._made
 
     def create_future(self) -> asyncio.Future[Any]:
         """As the base."""
         future = SimFuture(loop=self)
-        future.number = self.numbered()
+        future.number = self._made = self._made + 1
         return future
 
+    def create_task(
+        self,
+        work: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+        *,
+        name: object = None,
+        context: contextvars.Context | None = None,
+    ) -> SimTask:
+        """As the base; tasks have no names."""
+        # The number must stand before the task is registered, so it is a class attribute for a moment.
+        SimTask.number = number = self.numbered()
+        task = SimTask(work, loop=self, context=context)
+        task.number = number
+        adopt = ADOPT.get()
+        if adopt is not None:
+            adopt(task)
+        return task
+
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+    ) -> Any:
+        """As the base."""
+        call = Call(callback, args, context, self._now)
+        self._calls.append(call)
+        return call
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+    ) -> Any:
+        """As the base."""
+        call = Call(callback, args, context, when)
+        heapq.heappush(self._timers, (when, self.numbered(), call))
+        return call
+
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+    ) -> Any:
+        """As the base."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
     def _run_once(self) -> None:
-        """What is ready, in order; where nothing is, first the next instant at which something is.
+        """What is ready, in order, until the loop is stopped; where nothing is, first the next instant at which
+        something is.
 
         Raises Fatal ``service-stopping`` where nothing could ever happen again.
         """
-        ready: deque[asyncio.Handle] = self._ready  # type: ignore[attr-defined]
-        if not ready:
-            self._pass_time(ready)
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle.cancelled():
-                handle._run()
+        calls = self._calls
+        while not self._stopping:
+            if not calls:
+                self._pass_time()
+            call = calls.popleft()
+            call.run(self)
 
-    def _pass_time(self, ready: deque[asyncio.Handle]) -> None:
-        timers: list[Any] = self._scheduled  # type: ignore[attr-defined]
-        while timers and not ready:
-            timer = heapq.heappop(timers)
-            timer._scheduled = False
-            if timer.cancelled():
-                continue
-            self._now = max(self._now, timer.when())
-            ready.append(timer)
-            while timers and timers[0].when() <= self._now:
-                timer = heapq.heappop(timers)
-                timer._scheduled = False
-                ready.append(timer)
-        if not ready:
-            raise Fatal("service-stopping", "every task of the simulation waits for something that cannot come")
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """A cancelled timer is left out when its turn comes."""
+    def _pass_time(self) -> None:
+        timers = self._timers
+        while timers:
+            when, _, call = heapq.heappop(timers)
+            if not call.cancelled():
+                self._now = max(self._now, when)
+                self._calls.append(call)
+                return
+        raise Fatal("service-stopping", "every task of the simulation waits for something that cannot come")
 
     def _write_to_self(self) -> None:
         """Nobody calls from another thread."""
-
-
-def _make_task(
-    loop: asyncio.AbstractEventLoop,
-    work: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
-    **options: Any,
-) -> SimTask:
-    assert isinstance(loop, VirtualLoop)
-    # The number must stand before the task is registered, so it is a class attribute for a moment.
-    SimTask.number = number = loop.numbered()
-    task = SimTask(work, loop=loop, **options)
-    task.number = number
-    adopt = ADOPT.get()
-    if adopt is not None:
-        adopt(task)
-    return task

@@ -19,7 +19,9 @@ from passerelle.ledger import sequencer
 from passerelle.ledger.checkpoints import Checkpointer, Publish
 from passerelle.ledger.model import CommitPlan, LedgerState
 from passerelle.ledger.outgoing_ports import InboxRow
+from passerelle.ledger.ports import Store
 from passerelle.ledger.publisher import Publisher, inbox_record
+from passerelle.ledger.refill import Refill
 from passerelle.node import intake
 from passerelle.node.outbox import Draft, release
 from passerelle.node.ports import OutboxRow
@@ -212,6 +214,22 @@ def _older_record_taken() -> list[Patch]:
     return [(module, "is_newer", lambda _record, _held: True) for module in (intake, office)]
 
 
+def _letters_need_entries() -> list[Patch]:
+    """A ledger whose database came back looks for letters only where entries are missing."""
+    whole = Refill.run
+
+    async def run(self: Refill, store: Store) -> int:
+        size = (await store.load()).head.size
+        return await whole(self, store) if (await self._promise()).size > size else 0
+
+    return [(Refill, "run", run)]
+
+
+def _unfed_told() -> list[Patch]:
+    """A node that asks is told of its events before the feed has them."""
+    return [(LedgerDatabase, "acked", lambda self: self.head.size)]
+
+
 MUTANTS: Final[Mapping[str, Callable[[], list[Patch]]]] = {
     "generation-skipped": _generation_skipped,
     "offsets-early": _offsets_early,
@@ -228,6 +246,8 @@ MUTANTS: Final[Mapping[str, Callable[[], list[Patch]]]] = {
     "witness-place-unkept": _witness_place_unkept,
     "older-record-taken": _older_record_taken,
     "any-receipt-taken": _any_receipt_taken,
+    "letters-need-entries": _letters_need_entries,
+    "unfed-told": _unfed_told,
 }
 """Name -> what it puts in the place of what."""
 

@@ -25,7 +25,7 @@ from passerelle.node.messages import (
     party_body,
 )
 from passerelle.node.outbox import Draft, release, sign_again
-from passerelle.node.ports import ImportChunk, InboxEffects, OutboxRow
+from passerelle.node.ports import ImportChunk, InboxEffects, OutboxRow, Situation
 from passerelle.node.witness_ports import MAX_OPEN, Alarm, Cosigned
 from passerelle.testing.simulation.world import Life, World
 
@@ -141,6 +141,10 @@ class NodeDatabase:
             if row.outcome is None:
                 found[family] = min(sequence, found.get(family, sequence))
         return {family: found[family] for family in FAMILIES if family in found}
+
+    def stopping_problem(self) -> Mapping[str, Any] | None:
+        """The newest open problem for which the relay stands still."""
+        return next((one for one in reversed(self.problems) if one["open"] and one["code"] in STOPS), None)
 
     def sign_again(self, signer: Signer, network: str, member: str) -> int:
         """New signatures over the open rows of another key."""
@@ -298,10 +302,6 @@ class NodeStore:
         """As the port."""
         return await self._at("node.open-rows", lambda: self.tables.rows(family, after, limit, answered=True))
 
-    async def oldest_open(self) -> dict[str, int]:
-        """As the port."""
-        return await self._at("node.open-rows", self.tables.oldest_open)
-
     async def note_sent(self, family: str, through: int, *, now_ms: int, again: bool) -> None:
         """As the port."""
 
@@ -320,10 +320,15 @@ class NodeStore:
 
     async def stopping_problem(self) -> Mapping[str, Any] | None:
         """As the port."""
+        return await self._at("node.open-rows", self.tables.stopping_problem)
 
-        def read() -> Mapping[str, Any] | None:
-            found = [one for one in self.tables.problems if one["open"] and one["code"] in STOPS]
-            return found[-1] if found else None
+    async def situation(self, member: str) -> Situation:
+        """As the port."""
+
+        def read() -> Situation:
+            tables = self.tables
+            record = tables.members.get(member)
+            return Situation(tables.stopping_problem(), record, bool(tables.drafts), tables.oldest_open())
 
         return await self._at("node.open-rows", read)
 

@@ -43,6 +43,7 @@ from passerelle.testing.simulation.broker import (
     NodeSource,
 )
 from passerelle.testing.simulation.database import (
+    InboxLine,
     LedgerDatabase,
     LedgerLease,
     LedgerStore,
@@ -57,6 +58,7 @@ from passerelle.testing.simulation.returning import RECORD_KEYS, LedgerStreams, 
 from passerelle.testing.simulation.script import HONEST, LOG_SIGNER, READER, WITNESS_SEED, Parcel, script, signer_of
 from passerelle.testing.simulation.world import Life, World
 
+LEDGERS: Final = ("ledger-a", "ledger-b")
 LEASE_S: Final = 1.0
 RESEND_AFTER_S: Final = 2.0
 REFERENCE_WAIT_S: Final = 3.0
@@ -92,6 +94,10 @@ class Network:
     """The ledgers that began to answer calls, the latest last."""
     law: Law = field(init=False)
 
+    ledger_backups: list[LedgerBackup] = field(default_factory=list)
+    unfinished: str = ""
+    """What a fault has still to do, empty where it has done all."""
+
     def __post_init__(self) -> None:
         self.law = Law(self.world, self.broker, self.database, self.nodes)
 
@@ -99,7 +105,7 @@ class Network:
         """Start every process."""
         for topic in TOPICS:
             self.broker.make(topic)
-        for name in ("ledger-a", "ledger-b"):
+        for name in LEDGERS:
             self.world.start(name, self.ledger)
         for member in self.nodes:
             self.world.start(f"node-{member}", self.node)
@@ -260,6 +266,29 @@ class Network:
         return WitnessPart(witness, store, alarms, source, operator=OPERATOR, log_vkey=None)
 
 
+class LedgerBackup:
+    """The ledger's database as it was when ``fault`` had it copied."""
+
+    def __init__(self, fault: Fault, network: Network) -> None:
+        self.fault = fault
+        self._tables = network.database.backup()
+        self._cosignatures = {size: list(held) for size, held in network.cosignatures.items()}
+        self._evidence = network.law.evidence()
+
+    @property
+    def letters(self) -> Mapping[str, Sequence[InboxLine]]:
+        """The rows of inbox records, by member."""
+        found: Mapping[str, Sequence[InboxLine]] = self._tables["letters"]
+        return found
+
+    def put_back(self, network: Network) -> None:
+        """Everything in the tables as it was; nobody is connected."""
+        network.database.put_back(self._tables)
+        network.cosignatures.clear()
+        network.cosignatures.update({size: list(held) for size, held in self._cosignatures.items()})
+        network.law.ledger_came_back(self._evidence)
+
+
 class MemoryCosignatures:
     """See :class:`passerelle.ledger.witnesses.CosignatureStore`; a run is too short for its bounds."""
 
@@ -316,6 +345,8 @@ class LedgerQuestions:
             self._cosigning()
             database, found = self._network.database, []
             for line in database.letters.get(self._member, [])[after : after + LIST_MAX]:
+                if line.size > database.acked():
+                    break
                 row = database.inbox_row(self._member, line)
                 found.append(inbox_record(row.number, row.kind, row.value))
             return found

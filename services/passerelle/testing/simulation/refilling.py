@@ -9,9 +9,10 @@ import orjson
 from passerelle.core.statement import digest, parse_statement
 from passerelle.events.topics import FEED, INGRESS, inbox_topic
 from passerelle.ledger.model import Place
+from passerelle.ledger.refill_letters import as_row
 from passerelle.ledger.refill_ports import Coordinates, FeedRecord, Letter, ToldRow
 from passerelle.testing.memory_ledger import START_MS
-from passerelle.testing.simulation.broker import Broker, Kept, Partition
+from passerelle.testing.simulation.broker import TAIL, Broker, Kept, Partition
 from passerelle.testing.simulation.database import InboxLine, LedgerDatabase
 from passerelle.testing.simulation.world import Life, World
 
@@ -73,13 +74,15 @@ class RefillTopics:
 
         return await self._world.call(self._life, "refill.read", read)
 
-    async def published(self, members: Sequence[str]) -> Mapping[str, int]:
+    async def published(self, known: Mapping[str, int]) -> Mapping[str, int]:
         """As the port."""
 
         def read() -> dict[str, int]:
+            tails = {member: _tail(self._partition(inbox_topic(member))) for member in known}
             return {
-                member: max((_number(one) for one in self._partition(inbox_topic(member)).records), default=0)
-                for member in members
+                member: max(_number(one) for one in tail)
+                for member, tail in tails.items()
+                if tail and tail[-1].offset >= known[member]
             }
 
         return await self._world.call(self._life, "refill.read", read)
@@ -95,6 +98,10 @@ class RefillTopics:
                 found.append(Letter(member, after, kind, record.value or b"", START_MS))
         if found:
             yield found
+
+
+def _tail(held: Partition) -> Sequence[Kept]:
+    return held.records[max(held.first, held.end - TAIL) :]
 
 
 def _number(record: Kept) -> int:
@@ -132,10 +139,10 @@ class RefillLetters:
 
         def write() -> None:
             for letter in letters:
-                if letter.number == len(self._database.letters.get(letter.member, ())) + 1:
-                    index = orjson.loads(letter.value)["index"] if letter.kind == "body" else None
-                    value = None if letter.kind == "body" else letter.value
-                    self._keep(letter.member, InboxLine(letter.number, letter.kind, size, index, value))
+                member, number, kind, _size, index, value, _at = as_row(letter, size)
+                if number > len(self._database.letters.get(member, ())):
+                    line = InboxLine(number, kind, size, index, value)
+                    self._database.beyond.setdefault(member, {}).setdefault(number, line)
 
         await self._world.call(self._life, "refill.write", write)
 
@@ -148,9 +155,10 @@ class RefillLetters:
         """As the port."""
 
         def write() -> None:
-            while len(self._database.letters.get(member, ())) < number:
-                given = len(self._database.letters.get(member, ()))
-                self._keep(member, InboxLine(given + 1, "receipts", size, None, b"[]"))
+            beyond = self._database.beyond.get(member, {})
+            for missing in range(len(self._database.letters.get(member, ())) + 1, number + 1):
+                empty = InboxLine(missing, "receipts", size, None, b"[]")
+                self._keep(member, beyond.pop(missing, empty))
             self._database.published[member] = max(number, self._database.published.get(member, 0))
 
         await self._world.call(self._life, "refill.write", write)
@@ -172,7 +180,9 @@ class RefillLetters:
 
     async def asked(self, member: str, value: bytes, since_ms: int) -> bool:
         """As the port."""
-        lines = self._database.letters.get(member, ())
-        return await self._world.call(
-            self._life, "refill.read", lambda: any((line.kind, line.value) == ("resend-from", value) for line in lines)
-        )
+
+        def read() -> bool:
+            lines = self._database.letters.get(member, ())
+            return since_ms <= START_MS and any((line.kind, line.value) == ("resend-from", value) for line in lines)
+
+        return await self._world.call(self._life, "refill.read", read)

@@ -221,7 +221,8 @@ class LedgerStreams:
 
         def read() -> list[StreamEvent]:
             mine = (self._member, family)
-            rows = [row for row in self._database.entries if (row[2], row[3]) == mine and row[4] > after][:limit]
+            fed = self._database.entries[: self._database.acked()]
+            rows = [row for row in fed if (row[2], row[3]) == mine and row[4] > after][:limit]
             return [self._event(row, bodies=bodies) for row in rows]
 
         return await self._ask(read)

@@ -15,14 +15,15 @@ import structlog
 from passerelle.core.batch import SignedStatement, sign_batches
 from passerelle.core.statement import PUBLIC, ZERO, Statement, digest
 from passerelle.events.topics import INGRESS, TOPICS, inbox_topic, ingress_topic
-from passerelle.node.outbox import Draft
 from passerelle.node.stream import partition_of
 from passerelle.testing.federation import NETWORK
 from passerelle.testing.simulation import faults as kinds
+from passerelle.testing.simulation.backups import back_up, put_back, put_back_ledger
 from passerelle.testing.simulation.faults import AT_TIME, Fault, draw
 from passerelle.testing.simulation.loop import VirtualLoop
 from passerelle.testing.simulation.mutants import applied
-from passerelle.testing.simulation.plant import Network
+from passerelle.testing.simulation.plant import LEDGERS, Network
+from passerelle.testing.simulation.remembered import signatures_remembered
 from passerelle.testing.simulation.script import HONEST, ISSUER, MARKER, ROGUE, Parcel, script, signer_of
 from passerelle.testing.simulation.world import JUMP_MS, Violation, World
 
@@ -35,10 +36,6 @@ DRAIN_S: Final = 60.0
 OUTAGE_S: Final = 4.0
 STEAL_S: Final = 0.3
 LOOK_S: Final = 0.25
-AGAIN_S: Final = 2.0
-BEHIND_SHARE: Final = 0.7
-BEHIND_S: Final = 2.5
-"""In this share of a node's returns the ledger does not get to its ingress for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ def play(seed: int, *, mutant: str = "", plan: Sequence[Fault] | None = None) ->
     plan = drawn if plan is None else plan
     loop = VirtualLoop()
     try:
-        with applied(mutant):
+        with applied(mutant), signatures_remembered():
             return loop.run_until_complete(_play(seed, mutant, chance, plan))
     finally:
         loop.close()
@@ -97,12 +94,10 @@ async def _until_done(network: Network, said: Sequence[Parcel]) -> None:
     left = "the faults are not over"
     while world.now < END_MS / 1000 + DRAIN_S:
         try:
-            async with asyncio.timeout(LOOK_S):
+            async with asyncio.timeout(max(LOOK_S, END_MS / 1000 - world.now)):
                 await world.over.wait()
         except TimeoutError:
-            if world.now < END_MS / 1000:
-                continue
-            left = law.unfinished()
+            left = network.unfinished or law.unfinished()
             if left:
                 continue
         else:
@@ -121,7 +116,7 @@ async def _end(world: World) -> None:
     world.over.set()
     tasks: list[Any] = []
     for life in world.lives.values():
-        tasks += life.tasks
+        tasks += [task for task in life.tasks if not task.done()]
         life.end()
     if tasks:
         await asyncio.wait(tasks, timeout=60)
@@ -152,7 +147,8 @@ def _schedule(network: Network, plan: Sequence[Fault]) -> list[Parcel]:
     world, play_of = network.world, script()
     loop = asyncio.get_running_loop()
     chance = world.chance
-    course = list(play_of.course[: chance.randrange(6, len(play_of.course) + 1)])
+    # Mostly a short one: twice as many runs find more than runs of twice the length.
+    course = list(play_of.course[: min(chance.randrange(6, len(play_of.course) + 1) for _ in range(2))])
     said = [*play_of.opening, *course]
     network.spoken += play_of.opening
     network.nodes[said[0].member].add_drafts([parcel.draft for parcel in play_of.opening])
@@ -164,8 +160,8 @@ def _schedule(network: Network, plan: Sequence[Fault]) -> list[Parcel]:
     for fault in plan:
         if fault.point != AT_TIME:
             continue
-        if fault.kind == kinds.RESTORE:
-            _back_up(network, fault)
+        if fault.kind in (kinds.RESTORE, kinds.RESTORE_LEDGER):
+            back_up(network, fault)
         if fault.kind == kinds.REVOKE:
             if revoked:
                 continue
@@ -180,45 +176,6 @@ def _say(network: Network, parcel: Parcel) -> None:
     network.spoken.append(parcel)
     if parcel.draft.thing not in network.missing.get(parcel.member, ()):
         network.nodes[parcel.member].add_drafts([parcel.draft])
-
-
-def _back_up(network: Network, fault: Fault) -> None:
-    """Take the backup that will be put back at the fault's time."""
-    member = HONEST[int(fault.amount * len(HONEST))]
-
-    def take() -> None:
-        network.backups[fault] = (member, network.nodes[member].backup())
-
-    asyncio.get_running_loop().call_later(fault.nth / 1000 * (fault.amount * 7 % 1), take)
-
-
-def _put_back(network: Network, fault: Fault) -> None:
-    """The node begins again from its backup; its office sends what the node does not know any more."""
-    member, backup = network.backups[fault]
-    node = network.nodes[member]
-    network.world.crash(network.world.lives[f"node-{member}"])
-    network.restored.add(member)
-    network.law.came_back(member)
-    node.put_back(backup)
-
-    def unknown() -> list[Draft]:
-        held = {digest(row.signed.body) for row in node.outbox.values()} | {digest(one.body) for one in node.drafts}
-        said = [parcel.draft for parcel in network.spoken if parcel.member == member]
-        return [draft for draft in said if digest(draft.body) not in held]
-
-    def send_again() -> None:
-        network.missing.pop(member, None)
-        network.world.note(f"node-{member}", "says again")
-        node.add_drafts(unknown())
-
-    # The office sees what is missing a while later, and says other things meanwhile; of what the node does not know it
-    # can say nothing before.
-    network.missing[member] = {draft.thing for draft in unknown()}
-
-    asyncio.get_running_loop().call_later(AGAIN_S * (fault.amount * 13 % 1), send_again)
-    if fault.amount * 31 % 1 < BEHIND_SHARE:
-        # What the node sent in its earlier life is still on its way when the streams are compared.
-        network.broker.ingress_silent_until = network.world.now + BEHIND_S
 
 
 def _happen(network: Network, fault: Fault) -> None:
@@ -237,12 +194,14 @@ def _happen(network: Network, fault: Fault) -> None:
         world.clock(target).skew_ms = int((2 * (fault.amount * 7 % 1) - 1) * JUMP_MS)
     elif fault.kind == kinds.FORGET:
         # A database that comes back without its last positions ends every session on its way down.
-        for name in ("ledger-a", "ledger-b"):
+        for name in LEDGERS:
             world.crash(world.lives[name])
         held = network.database.positions
         network.database.positions = type(held)(int(held.feed * fault.amount), int(held.registry * fault.amount))
     elif fault.kind == kinds.RESTORE:
-        _put_back(network, fault)
+        put_back(network, fault)
+    elif fault.kind == kinds.RESTORE_LEDGER:
+        put_back_ledger(network, fault)
     elif fault.kind == kinds.EXPIRE:
         _expire(network, fault.amount)
     elif fault.kind == kinds.REVOKE:
@@ -258,7 +217,9 @@ def _expire(network: Network, amount: float) -> None:
     """The oldest records of the inboxes are past retention; the last one is always there."""
     for member in HONEST:
         for partition in network.broker.topics.get(inbox_topic(member), ()):
-            partition.first = max(partition.first, min(int(partition.end * amount), partition.end - 1), 0)
+            # What no backup of the ledger holds is not so old.
+            latest = min([partition.end - 1, *(len(one.letters.get(member, ())) for one in network.ledger_backups)])
+            partition.first = max(partition.first, min(int(partition.end * amount), latest), 0)
 
 
 def _steal(network: Network) -> None:

@@ -17,9 +17,15 @@ from passerelle.testing.simulation.loop import ADOPT, SimTask
 
 T = TypeVar("T")
 LATENCY_S: Final = 0.05
+SLOW_S: Final = 0.015
 HANG_S: Final = 2.5
 DELAY_S: Final = 1.5
 RESTART_S: Final = 1.0
+TASKS: Final = 32
+"""Tasks of a process beyond which those that are done are forgotten."""
+SLOW_BEFORE: Final = 0.1
+SLOW_AFTER: Final = 0.05
+"""Shares of the calls that take time before their effect, and after it."""
 KAFKA: Final = ("ingress.", "inboxes.", "publish.", "node.publish", "node.read", "tails.")
 """Points that are calls of the broker; the others are calls of a database."""
 JUMP_MS: Final = 600_000
@@ -43,8 +49,9 @@ class Life:
         self.number = number
         self.alive = True
         self._label = f"{name}.{number}"
-        self.tasks: set[SimTask] = set()
+        self.tasks: list[SimTask] = []
         self.at_end: list[Callable[[], None]] = []
+        self._most = TASKS
         self._awake = asyncio.Event()
         self._awake.set()
 
@@ -53,8 +60,10 @@ class Life:
 
     def adopt(self, task: SimTask) -> None:
         """The task ends with this process."""
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.tasks.append(task)
+        if len(self.tasks) >= self._most:
+            self.tasks = [one for one in self.tasks if not one.done()]
+            self._most = TASKS + 2 * len(self.tasks)
 
     async def gate(self) -> None:
         """Wait while the process hangs. Raises CancelledError once it is dead: a dead process does nothing more."""
@@ -84,7 +93,7 @@ class Life:
         for told in self.at_end:
             told()
         self._awake.set()
-        for task in sorted(self.tasks, key=lambda one: one.number):
+        for task in self.tasks:
             task.cancel()
 
 
@@ -220,11 +229,11 @@ class World:
         if fault is None and life.alive and not life.hangs:
             # By far the most calls: one draw says whether they take time, and on which side of their effect.
             draw = self.chance.random()
-            if draw < 0.15:
-                await self._wait(life, draw)
+            if draw < SLOW_BEFORE:
+                await self._wait(life, draw / SLOW_BEFORE)
             result = self._apply(life, point, action)
-            if draw > 0.92:
-                await self._wait(life, 1 - draw)
+            if draw > 1 - SLOW_AFTER:
+                await self._wait(life, (1 - draw) / SLOW_AFTER)
             return result
         await self.before(life, point, fault)
         result = self._apply(life, point, action)
@@ -232,7 +241,7 @@ class World:
         return result
 
     async def _wait(self, life: Life, draw: float) -> None:
-        await asyncio.sleep(2 * draw * LATENCY_S)
+        await asyncio.sleep(draw * SLOW_S)
         await life.gate()
 
     def due(self, point: str) -> Fault | None:
