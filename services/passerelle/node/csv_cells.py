@@ -61,11 +61,13 @@ class Cell:
     """``form`` says for people what may stand in the cell; ``parse(text, home)`` gives the JSON value.
 
     ``home`` is the id of the node's own member: a reference without a slash is one of its own things. The text is
-    stripped and never empty.
+    stripped and never empty. ``sure`` says of many texts whether all of them can be read, faster than reading each;
+    False where some must be looked at, None where there is no such short way.
     """
 
     form: str
     parse: Callable[[str, str], Any]
+    sure: Callable[[Sequence[str]], bool] | None = None
 
 
 def nearest(text: str, allowed: Sequence[str]) -> str:
@@ -84,7 +86,10 @@ def text(maximum: int = 300) -> Cell:
             raise CellError("control-character", "the text holds a control character")
         return value
 
-    return Cell(f"text, at most {maximum} characters", parse)
+    def sure(values: Sequence[str]) -> bool:
+        return max(map(len, values), default=0) <= maximum and "".join(values).isprintable()
+
+    return Cell(f"text, at most {maximum} characters", parse, sure)
 
 
 def code(maximum: int = 80) -> Cell:
@@ -230,7 +235,7 @@ def matching(pattern: str, form: str, error: str, what: str) -> Cell:
             raise CellError(error, what)
         return value
 
-    return Cell(form, parse)
+    return Cell(form, parse, lambda values: all(map(compiled.fullmatch, values)))
 
 
 def split_list(value: str) -> list[str]:
@@ -327,6 +332,6 @@ TERM: Final = parts("code|title|level|broader", ("code", "title", "level", "broa
 DOCUMENT: Final = parts("sha256|media type|bytes|role", ("sha256", "media_type", "size", "role"), 3, _document)
 CONDITION: Final = Cell("`use scheme grade`: `credit letter-4.33 B`", _condition)
 JSON: Final = Cell("JSON object", _parse_json)
-PERSON_NAME: Final = Cell("text, at most 200 characters", _parse_name)
+PERSON_NAME: Final = Cell("text, at most 200 characters", _parse_name, text(200).sure)
 BIRTH_DATE: Final = Cell("date, YYYY-MM-DD", _parse_birth)
 EMAIL: Final = matching(_EMAIL.pattern, "e-mail address", "field-malformed", "the cell is not an e-mail address")

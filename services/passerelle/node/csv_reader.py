@@ -67,7 +67,13 @@ class _Transcoded:
         """At most ``size`` bytes of UTF-8."""
         while not self._left:
             data = self._stream.read(size)
-            text = self._decoder.decode(data, not data)
+            try:
+                text = self._decoder.decode(data, not data)
+            except UnicodeError:
+                # UTF-16 without a byte order mark: either order could be meant.
+                what = "the file does not begin with the mark that says its byte order"
+                fix = "Save it as UTF-8."
+                raise FormatError("encoding-invalid", what, where="--encoding", fix=fix) from None
             self._left = b"\xff".join(part.encode() for part in text.split("\ufffd"))
             if not data and not self._left:
                 return b""

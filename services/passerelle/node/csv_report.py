@@ -88,13 +88,13 @@ class ImportReport:
         self.rows += rows
         self.sections.setdefault(kind, Counter())["rows"] += rows
 
-    def count(self, outcome: str, events: Iterable[str] = ()) -> None:
-        """Count a row that was taken, and its events."""
-        setattr(self, outcome, getattr(self, outcome) + 1)
-        self.sections.setdefault(self._at, Counter())[outcome] += 1
+    def count(self, outcome: str, events: Iterable[str] = (), *, rows: int = 1) -> None:
+        """Count a row that was taken, and its events; or so many rows with the same outcome and the same events."""
+        setattr(self, outcome, getattr(self, outcome) + rows)
+        self.sections.setdefault(self._at, Counter())[outcome] += rows
         for name in events:
-            self.events += 1
-            self.by_type[name] += 1
+            self.events += rows
+            self.by_type[name] += rows
 
     def refuse(self, errors: Iterable[RowError]) -> None:
         """Count a refused row with all that is wrong with it."""

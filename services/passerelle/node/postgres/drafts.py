@@ -15,7 +15,7 @@ from passerelle.node.outbox import Draft, Released, release
 from passerelle.node.people import Learner
 from passerelle.node.plan import Found, Known, Wanted
 from passerelle.node.ports import Before, ImportRun, Writes
-from passerelle.node.postgres.session import WORK, Connection, Part, session
+from passerelle.node.postgres.session import WORK, Connection, Part, plan_for_values, session
 from passerelle.node.records import Mark, Record
 
 RELEASE_MAX: Final = 4096
@@ -37,6 +37,13 @@ WHERE NOT EXISTS (SELECT 1 FROM node.draft e WHERE e.thing = d.thing AND e.id < 
       AND NOT EXISTS (SELECT 1 FROM node.member m WHERE n.key = 'member:' || m.member))
   AND (d.held_until IS NULL OR d.held_until <= $2)
 ORDER BY d.id LIMIT $1
+"""
+# How many can wait at most, by the ends of three indexes: counting takes longer the more there are.
+_WAITING_BOUND: Final = """
+SELECT coalesce((SELECT max(id) - min(id) + 1 FROM node.draft), 0)
+    + coalesce((SELECT sum(o.span) FROM node.stream s CROSS JOIN LATERAL (
+        SELECT max(sequence) - min(sequence) + 1 AS span FROM node.outbox
+        WHERE family = s.family AND outcome IS NULL) AS o), 0)
 """
 _WAITING: Final = """
 SELECT (SELECT count(*) FROM (SELECT FROM node.draft LIMIT $1) AS d)
@@ -72,6 +79,34 @@ SELECT key, max(version) AS version FROM (
 """
 
 
+_INSERT_DRAFTS: Final = """
+INSERT INTO node.draft (family, type, subject, thing, visibility, body, needs, marks, created_at, run, held_until)
+SELECT family, type, subject, thing, visibility, body, string_to_array(needs, E'\\n'), marks::jsonb,
+    $9::bigint, $10::uuid, $11::bigint
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[])
+    WITH ORDINALITY AS d (family, type, subject, thing, visibility, body, needs, marks, place)
+ORDER BY place
+"""
+_UPSERT_LEARNERS: Final = """
+INSERT INTO node.learner (id, number_key, match_key, birth_key, wrapped_key, details)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[])
+ON CONFLICT (id) DO UPDATE SET number_key = excluded.number_key, match_key = excluded.match_key,
+    birth_key = excluded.birth_key, details = excluded.details
+"""
+# A course result is settled at once; anything else when the ledger answers.
+_UPSERT_RECORDS: Final = """
+INSERT INTO node.record (key, kind, thing, current, accepted, learner, person, likeness)
+SELECT key, kind, thing, current::jsonb, accepted::jsonb, learner, person, likeness
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::text[])
+    AS r (key, kind, thing, current, accepted, learner, person, likeness)
+ON CONFLICT (key) DO UPDATE SET thing = excluded.thing, current = excluded.current,
+    accepted = CASE WHEN $9 OR record.kind = 'result' THEN excluded.accepted ELSE record.accepted END,
+    learner = coalesce(excluded.learner, record.learner),
+    person = coalesce(excluded.person, record.person),
+    likeness = coalesce(excluded.likeness, record.likeness)
+"""
+
+
 def as_record(row: Mapping[str, Any]) -> Record:
     """A row of node.record."""
     return Record(
@@ -98,7 +133,7 @@ def _json(value: Any) -> str | None:
 
 async def require_room(connection: Connection, most: int) -> None:
     """Raise Unavailable ``outbox-full`` where ``most`` events wait already: drafts, or numbered and unanswered."""
-    if await connection.fetchval(_WAITING, most) >= most:
+    if await connection.fetchval(_WAITING_BOUND) >= most and await connection.fetchval(_WAITING, most) >= most:
         what = f"{most} events wait for the ledger's answer: nothing of this was stored"
         raise Unavailable("outbox-full", what, where="outbox_max")
 
@@ -110,51 +145,39 @@ async def insert_drafts(
     if not drafts:
         return
     whose, held_until = (run.id, run.held_until) if run is not None else (None, None)
-    await connection.executemany(
-        "INSERT INTO node.draft (family, type, subject, thing, visibility, body, needs, marks, created_at, run,"
-        " held_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        [
-            (
-                draft.family, draft.type, draft.subject, draft.thing, draft.visibility, draft.body, list(draft.needs),
-                [{"record": record, "mark": mark} for record, mark in draft.marks], now_ms, whose, held_until,
-            )
-            for draft in drafts
-        ],
-    )  # fmt: skip
+    rows = [
+        (
+            draft.family, draft.type, draft.subject, draft.thing, draft.visibility, draft.body, "\n".join(draft.needs),
+            _json([{"record": record, "mark": mark} for record, mark in draft.marks]),
+        )
+        for draft in drafts
+    ]  # fmt: skip
+    await connection.execute(_INSERT_DRAFTS, *zip(*rows, strict=True), now_ms, whose, held_until)
     await connection.execute("SELECT pg_notify($1, '')", WORK)
 
 
 async def upsert_learners(connection: Connection, learners: Sequence[Learner]) -> None:
     """Store learners, new or changed."""
-    await connection.executemany(
-        "INSERT INTO node.learner (id, number_key, match_key, birth_key, wrapped_key, details)"
-        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET number_key = excluded.number_key,"
-        " match_key = excluded.match_key, birth_key = excluded.birth_key, details = excluded.details",
-        [(one.id, one.number_key, one.match_key, one.birth_key, one.wrapped_key, one.details) for one in learners],
-    )
+    if learners:
+        rows = [
+            (one.id, one.number_key, one.match_key, one.birth_key, one.wrapped_key, one.details) for one in learners
+        ]
+        await connection.execute(_UPSERT_LEARNERS, *zip(*rows, strict=True))
 
 
 async def upsert_records(connection: Connection, records: Iterable[Record], *, settled: bool = False) -> None:
-    """Store records, new or changed; what the ledger accepted of them only where it is ``settled``."""
-    await connection.executemany(
-        "INSERT INTO node.record (key, kind, thing, current, accepted, learner, person, likeness)"
-        " VALUES ($1, $2, $3, $4::text::jsonb, $5::text::jsonb, $6, $7, $9) ON CONFLICT (key) DO UPDATE SET"
-        " thing = excluded.thing, current = excluded.current,"
-        # A course result is settled at once; anything else when the ledger answers.
-        " accepted = CASE WHEN $8 OR record.kind = 'result' THEN excluded.accepted ELSE record.accepted END,"
-        " learner = coalesce(excluded.learner, record.learner),"
-        " person = coalesce(excluded.person, record.person),"
-        " likeness = coalesce(excluded.likeness, record.likeness)",
-        [
-            (
-                record.key, record.kind, record.thing,
-                _json(record.current and record.current.as_dict()),
-                _json(record.accepted and record.accepted.as_dict()),
-                record.learner, record.person, settled, record.likeness,
-            )
-            for record in records
-        ],
-    )  # fmt: skip
+    """Store records, new or changed, each once; what the ledger accepted of them only where it is ``settled``."""
+    rows = [
+        (
+            record.key, record.kind, record.thing,
+            _json(record.current and record.current.as_dict()),
+            _json(record.accepted and record.accepted.as_dict()),
+            record.learner, record.person, record.likeness,
+        )
+        for record in records
+    ]  # fmt: skip
+    if rows:
+        await connection.execute(_UPSERT_RECORDS, *zip(*rows, strict=True), settled)
 
 
 class PostgresChunk:
@@ -253,6 +276,7 @@ class Drafts(Part):
     async def import_chunk(self, *, lock: bool = True) -> AsyncIterator[PostgresChunk]:
         """See :class:`passerelle.node.ports.DraftStore`."""
         async with session(self._pool, transaction=True) as connection:
+            await plan_for_values(connection)
             if lock:
                 await connection.execute("SELECT pg_advisory_xact_lock($1)", IMPORT_LOCK)
             yield PostgresChunk(connection, self.outbox_max)
