@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,6 +26,7 @@ from passerelle.query.rulestore import leaf_names
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NETWORK = "ledger.passerelle.example/bench"
+ROOT = SeedSigner(hashlib.sha256(b"root").digest())
 RECEIVERS = tuple(f"receiver-{number:02}" for number in range(40))
 SENDERS = 20
 COMPLETED = ("2022-12-15", "2023-04-30", "2024-12-15", "2025-04-30")
@@ -34,7 +35,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 def empty() -> Index:
     """An index of the bench's network."""
-    return Index(Registry(NETWORK, "operator", SeedSigner(hashlib.sha256(b"root").digest()).public_key))
+    return Index(Registry(NETWORK, "operator", ROOT.public_key))
 
 
 def codes() -> tuple[list[str], bool]:
@@ -101,30 +102,32 @@ class Generator:
 
     def granted(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Step, subject and data of the rules: nine in ten of one course, the others clusters and choices."""
-        random = self.random
         for number in range(self.rules):
-            receiver = random.choice(RECEIVERS)
-            target = f"{receiver}/{random.choice(self.targets)}"
-            sending = self.sending()
+            receiver, sending = self.random.choice(RECEIVERS), self.sending()
             if number % 20 == 0:
                 self.pairs.append((next(iter(leaf_names({"sending": sending}))), receiver))
-            yield (
-                "recognition.granted",
-                f"{receiver}/agreement-{number}",
-                {
-                    "version": 1,
-                    "kind": "equivalency",
-                    "receiver": receiver,
-                    "sending": sending,
-                    "outcome": {
-                        "type": "assigned",
-                        "achievement": target,
-                        "credits": {"value": random.choice(("3", "3", "4", "1.5")), "system": "credit-hours"},
-                    },
-                    "valid_from": f"{random.randint(1998, 2021)}-09-01",
-                    "source": "Transfer guide",
+            yield self.rule(f"{receiver}/agreement-{number}", sending)
+
+    def rule(self, subject: str, sending: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+        """Step, subject and data of one rule."""
+        random, receiver = self.random, subject.partition("/")[0]
+        return (
+            "recognition.granted",
+            subject,
+            {
+                "version": 1,
+                "kind": "equivalency",
+                "receiver": receiver,
+                "sending": sending,
+                "outcome": {
+                    "type": "assigned",
+                    "achievement": f"{receiver}/{random.choice(self.targets)}",
+                    "credits": {"value": random.choice(("3", "3", "4", "3/2")), "system": "credit-hours"},
                 },
-            )
+                "valid_from": f"{random.randint(1998, 2021)}-09-01",
+                "source": "Transfer guide",
+            },
+        )
 
     def sending(self) -> dict[str, Any]:
         """A sending expression."""

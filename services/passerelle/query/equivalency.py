@@ -9,7 +9,7 @@ from typing import Final
 from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
 from passerelle.core.errors import FormatError, NotFound
 from passerelle.core.expressions import achievements_of
-from passerelle.core.rules import Answer, lookup, reverse_lookup
+from passerelle.core.rules import Answer, Rule, lookup, reverse_lookup
 from passerelle.query import messages
 from passerelle.query.index import Index
 from passerelle.query.masks import keep_only
@@ -17,6 +17,7 @@ from passerelle.query.moments import Moment, date_or, moment_at, resolve, wait_f
 from passerelle.query.pages import Page, invalid_token, numbers, open_page
 from passerelle.query.records import AchievementHistory
 from passerelle.query.searching import found_achievements
+from passerelle.query.traces import LookUps
 
 NATIONAL: Final = "CA"
 VERDICTS: Final = {
@@ -55,6 +56,7 @@ class Equivalency:
 
     def __init__(self, index: Index) -> None:
         self._index = index
+        self._traces = LookUps(index)
 
     async def find(self, request: pb.FindRequest, wait_s: float) -> pb.FindResponse:
         """What a sending achievement counts for. Raises the errors of the service's contract."""
@@ -72,6 +74,13 @@ class Equivalency:
             next_page_token=token,
             position=moment.message(),
         )
+        if request.explain and page.first:
+
+            def here(rule: Rule) -> bool:
+                return holds_in(self._index, rule.receiver, rule.jurisdictions, request.jurisdiction)
+
+            rows = self._index.rules_naming(history.id, request.receiver or None)
+            response.traces.extend(await self._traces.found(rows, history.id, valid_on, moment, here))
         keep_only(response, request.fields)
         return response
 
@@ -96,6 +105,12 @@ class Equivalency:
             next_page_token=token,
             position=moment.message(),
         )
+        if request.explain and page.first:
+
+            def here(rule: Rule) -> bool:
+                return not request.sender or _sent_by(rule, request.sender)
+
+            response.traces.extend(await self._traces.reversed(rules, history.id, valid_on, moment, here))
         keep_only(response, request.fields)
         return response
 
@@ -183,6 +198,8 @@ class Equivalency:
             return holds_in(index, member, named, request.jurisdiction)
 
         rows = index.rules_naming(name, receiver)
+        if not request.jurisdiction:
+            return lookup(rows, index.request_rows(name), name, receiver, valid_on, known_at=known_at)
         local = {row.id for row in rows if here(row.receiver, row.jurisdictions)}
         # A rule for other places still takes the force of one that it supersedes.
         kept = [row for row in rows if row.id in local or (row.supersedes and row.supersedes.recognition in local)]
@@ -197,29 +214,30 @@ class Equivalency:
             raise NotFound("not-found", "No such achievement is in the ledger at this position.", where="achievement")
         return messages.achievement_message(history, *at, retired=history.retired.at(size) is not None)
 
-    def _answer(self, answer: Answer, titles: messages.Titles) -> pb.Answer:
+    def _answer(self, answer: Answer, titles: messages.Titles) -> messages.Fields:
+        """The fields of an ``Answer``."""
         receiver = answer.receiver or ""
-        message = pb.Answer(
-            verdict=VERDICTS[answer.kind],
-            receiver=receiver,
-            receiver_names=self._index.names(receiver),
-            receiver_jurisdictions=self._index.jurisdictions(receiver),
-            since_index=answer.since_index or 0,
-            reasons=messages.reason_messages(answer.reasons),
-            subject_to_admission=answer.subject_to_admission,
-        )
+        fields: messages.Fields = {
+            "verdict": VERDICTS[answer.kind],
+            "receiver": receiver,
+            "receiver_names": self._index.names(receiver),
+            "receiver_jurisdictions": self._index.jurisdictions(receiver),
+            "since_index": answer.since_index or 0,
+            "reasons": [messages.reason_fields(one) for one in dict.fromkeys(answer.reasons)],
+            "subject_to_admission": answer.subject_to_admission,
+        }
         if answer.rule is not None:
-            rule = messages.rule_message(
-                self._index, answer.rule, titles, valid_from=answer.valid_from, valid_to=answer.valid_to
-            )
-            message.rule.CopyFrom(rule)
+            dates = {"valid_from": answer.valid_from, "valid_to": answer.valid_to}
+            fields["rule"] = messages.rule_fields(answer.rule, titles, **dates)
         elif answer.request is not None:
-            message.rule.CopyFrom(pb.Rule(id=answer.request, kind="request", receiver=receiver))
-        return message
+            fields["rule"] = {"id": answer.request, "kind": "request", "receiver": receiver}
+        return fields
 
 
 def _sends(answer: Answer, sender: str) -> bool:
     """Whether the rule of an agreement names an achievement of the sender."""
-    return answer.rule is not None and any(
-        name.partition("/")[0] == sender for name in achievements_of(answer.rule.sending)
-    )
+    return answer.rule is not None and _sent_by(answer.rule, sender)
+
+
+def _sent_by(rule: Rule, sender: str) -> bool:
+    return any(name.partition("/")[0] == sender for name in achievements_of(rule.sending))

@@ -71,7 +71,10 @@ class Index:
         self.requests_of: dict[str, list[str]] = {}
         self.unreadable: set[str] = set()
         """Recognitions that were accepted and that the core cannot evaluate."""
-        self._rows: dict[str, tuple[int, tuple[Rule, ...]]] = {}
+        self.changes = 0
+        """Grows whenever an answer may have changed that is not bound to an older position."""
+        self._settled = 0
+        self._rows: dict[int, tuple[int, tuple[Rule, ...]]] = {}
         self._moved = asyncio.Event()
 
     @property
@@ -123,6 +126,10 @@ class Index:
         self.applied = max(self.applied, head.size)
         grown = head.size > self.position.size
         self.position = Position(head.size, head.accepted_at, head.floor)
+        if self.changes != self._settled:
+            # What was applied is seen from now on only.
+            self.changes += 1
+            self._settled = self.changes
         if grown:
             moved, self._moved = self._moved, asyncio.Event()
             moved.set()
@@ -134,6 +141,7 @@ class Index:
 
     def apply_data(self, event: PublicEvent, known: EventType, data: dict[str, Any]) -> None:
         """Take in one event by its data; its body is not read."""
+        self.changes += 1
         kind = known.kind
         family, _, step = known.name.partition(".")
         if family == "member":
@@ -242,19 +250,24 @@ class Index:
 
     def rows(self, recognition: str) -> tuple[Rule, ...]:
         """All recorded states of a recognition; empty where the core cannot evaluate one of them."""
-        count = self.rules.count(recognition)
-        cached = self._rows.pop(recognition, None)
-        if cached is None or cached[0] != count:
-            cached = (count, self._read(recognition))
-        self._rows[recognition] = cached
+        rule = self.rules.number(recognition)
+        return self._rows_of(rule) if rule >= 0 else ()
+
+    def _rows_of(self, rule: int) -> tuple[Rule, ...]:
+        latest = self.rules.latest(rule)
+        cached = self._rows.pop(rule, None)
+        if cached is None or cached[0] != latest:
+            cached = (latest, self._read(rule))
+        self._rows[rule] = cached
         if len(self._rows) > MAX_CACHED_RULES:
             del self._rows[next(iter(self._rows))]
         return cached[1]
 
-    def _read(self, recognition: str) -> tuple[Rule, ...]:
+    def _read(self, rule: int) -> tuple[Rule, ...]:
         try:
-            return self.rules.rows(recognition)
+            return self.rules.rows_of(rule)
         except FormatError as error:
+            recognition = self.rules.id(rule)
             if recognition not in self.unreadable:
                 self.unreadable.add(recognition)
                 _LOG.warning("a recognition cannot be evaluated", recognition=recognition, code=error.code)
@@ -265,15 +278,20 @@ class Index:
 
         A rule supersedes rules of its own receiver only, so that one receiver's rows are whole by themselves.
         """
-        return self.with_superseding(self.rules.naming(achievement, receiver))
+        return self._with_superseding(self.rules.numbers_naming(achievement, receiver))
 
     def with_superseding(self, recognitions: Iterable[str]) -> list[Rule]:
         """The rows of these recognitions and of those that supersede them."""
-        names: dict[str, None] = {}
-        for recognition in recognitions:
-            names[recognition] = None
-            names.update(dict.fromkeys(self.rules.superseding(recognition)))
-        return [row for name in names for row in self.rows(name)]
+        numbers = map(self.rules.number, recognitions)
+        return self._with_superseding(number for number in numbers if number >= 0)
+
+    def _with_superseding(self, rules: Iterable[int]) -> list[Rule]:
+        found: dict[int, None] = {}
+        for rule in rules:
+            found[rule] = None
+            for newer in self.rules.numbers_superseding(rule):
+                found[newer] = None
+        return [row for rule in found for row in self._rows_of(rule)]
 
     def request_rows(self, achievement: str) -> list[Request]:
         """All recorded states of the articulation requests about an achievement."""

@@ -9,20 +9,34 @@ from typing import Any, Final
 from passerelle.api.common.v1 import common_pb2
 from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
 from passerelle.core.quantity import Credits, show_quantity
-from passerelle.core.reasons import Reason
+from passerelle.core.reasons import REASONS, Reason
 from passerelle.core.rules import Rule
 from passerelle.core.sending import Expression, Leaf, Pool
 from passerelle.query.index import Index
 from passerelle.query.records import AchievementHistory, AchievementVersion, Said
 
 LANGUAGES: Final = ("en", "fr")
+Fields = dict[str, Any]
+"""The fields of a message by name, as its constructor takes them."""
 RULE_KINDS: Final = {"denied": "denial"}
+_COMPOSED: Final = frozenset({"no-credit", "choice", "sum"})
+"""Outcomes of which no use is stated."""
+_OUTCOME_FIELDS: Final = (
+    "subject", "level", "entry_year", "profession", "reason", "note", "attributes", "exclusions"
+)  # fmt: skip
+"""Fields of an outcome that are told as they were published."""
+
+
+def reason_fields(reason: Reason) -> Fields:
+    """A coded reason with its sentences in both languages."""
+    params, sentences = reason.params, REASONS[reason.code]
+    told = {language: sentences[language].format_map(params) for language in LANGUAGES}
+    return {"code": reason.code, "parameters": params, **told}
 
 
 def reason_message(reason: Reason) -> common_pb2.Reason:
     """A coded reason with its sentences in both languages."""
-    english, french = (reason.text(language) for language in LANGUAGES)
-    return common_pb2.Reason(code=reason.code, parameters=reason.params, en=english, fr=french)
+    return common_pb2.Reason(**reason_fields(reason))
 
 
 def reason_messages(reasons: Iterable[Reason]) -> list[common_pb2.Reason]:
@@ -59,68 +73,41 @@ class Titles:
         return "" if found is None else found[1].title
 
 
-def expression_message(data: Mapping[str, Any], titles: Titles) -> common_pb2.Expression:
-    """A sending expression from its JSON values (their depth was bounded with the body's)."""
-    if "achievement" in data:
-        return common_pb2.Expression(leaf=_leaf(data, titles))
-    kind, body = next(iter(data.items()))
-    inner = body["of"] if isinstance(body, Mapping) else body
-    parts = [expression_message(part, titles) for part in inner]
-    if kind == "n_of":
-        return common_pb2.Expression(n_of=common_pb2.Expression.Choose(n=body["n"], parts=parts))
-    if kind == "credits_from":
-        pool = common_pb2.Expression.CreditPool(credits=credit_message(body["credits"]), parts=parts)
-        return common_pb2.Expression(credits_from=pool)
-    group = common_pb2.Expression.Parts(parts=parts)
-    return common_pb2.Expression(all_of=group) if kind == "all_of" else common_pb2.Expression(any_of=group)
+# Nested messages are made as fields first, and once: a message that is put into another one is copied, level by level.
 
 
-def _leaf(data: Mapping[str, Any], titles: Titles) -> common_pb2.Expression.Leaf:
-    versions = data.get("versions") or {}
-    leaf = common_pb2.Expression.Leaf(
-        achievement=data["achievement"],
-        title=titles.of(data["achievement"]),
-        first_version=versions.get("first", 1),
-        last_version=versions.get("last") or 0,
-        within_years=data.get("within_years") or 0,
-        basis=data.get("basis") or (),
-    )
-    if "minimum_grade" in data:
-        leaf.minimum_grade.CopyFrom(grade_message(data["minimum_grade"]))
-    if "minimum_level" in data:
-        level = data["minimum_level"]
-        leaf.minimum_level.CopyFrom(common_pb2.LevelRef(framework=level["framework"], level=level["level"]))
-    return leaf
-
-
-def tree_message(expression: Expression, titles: Titles) -> common_pb2.Expression:
-    """A sending expression as the core has read it."""
+def expression_fields(expression: Expression, titles: Titles) -> Fields:
+    """A sending expression as the core has read it (its depth was bounded with the body's)."""
     if isinstance(expression, Leaf):
-        return common_pb2.Expression(leaf=_tree_leaf(expression, titles))
-    parts = [tree_message(part, titles) for part in expression.parts]
+        return {"leaf": _leaf_fields(expression, titles)}
+    parts = [expression_fields(part, titles) for part in expression.parts]
     if isinstance(expression, Pool):
-        pool = common_pb2.Expression.CreditPool(credits=amount_message(expression.need), parts=parts)
-        return common_pb2.Expression(credits_from=pool)
+        need = expression.need
+        return {
+            "credits_from": {"credits": {"value": show_quantity(need.value), "system": need.system}, "parts": parts}
+        }
     if expression.kind == "n_of":
-        return common_pb2.Expression(n_of=common_pb2.Expression.Choose(n=expression.need, parts=parts))
-    group = common_pb2.Expression.Parts(parts=parts)
-    return common_pb2.Expression(all_of=group) if expression.kind == "all_of" else common_pb2.Expression(any_of=group)
+        return {"n_of": {"n": expression.need, "parts": parts}}
+    return {expression.kind: {"parts": parts}}
 
 
-def _tree_leaf(leaf: Leaf, titles: Titles) -> common_pb2.Expression.Leaf:
-    message = common_pb2.Expression.Leaf(
-        achievement=leaf.achievement,
-        title=titles.of(leaf.achievement),
-        first_version=leaf.first,
-        last_version=leaf.last or 0,
-        within_years=leaf.within_years or 0,
-        basis=leaf.basis or (),
-    )
+def _leaf_fields(leaf: Leaf, titles: Titles) -> Fields:
+    fields: Fields = {
+        "achievement": leaf.achievement,
+        "title": titles.of(leaf.achievement),
+        "first_version": leaf.first,
+    }
+    if leaf.last:
+        fields["last_version"] = leaf.last
+    if leaf.within_years:
+        fields["within_years"] = leaf.within_years
+    if leaf.basis:
+        fields["basis"] = leaf.basis
     if leaf.minimum_grade is not None:
-        message.minimum_grade.CopyFrom(common_pb2.Grade(**leaf.minimum_grade._asdict()))
+        fields["minimum_grade"] = leaf.minimum_grade._asdict()
     if leaf.minimum_level is not None:
-        message.minimum_level.CopyFrom(common_pb2.LevelRef(**leaf.minimum_level._asdict()))
-    return message
+        fields["minimum_level"] = leaf.minimum_level._asdict()
+    return fields
 
 
 def amount_message(amount: Credits) -> common_pb2.CreditValue:
@@ -128,53 +115,65 @@ def amount_message(amount: Credits) -> common_pb2.CreditValue:
     return common_pb2.CreditValue(value=show_quantity(amount.value), system=amount.system)
 
 
+def outcome_fields(data: Mapping[str, Any], titles: Titles) -> Fields:
+    """An outcome from its JSON values."""
+    fields: Fields = {name: data[name] for name in _OUTCOME_FIELDS if data.get(name)}
+    fields["type"] = data["type"]
+    named = data.get("achievement") or data.get("programme")
+    if named:
+        fields["achievement"], fields["title"] = named, titles.of(named)
+    if data["type"] not in _COMPOSED:
+        fields["applicability"] = data.get("applicability") or "any"
+    if "of" in data:
+        fields["of"] = [outcome_fields(part, titles) for part in data["of"] or ()]
+    if "credits" in data:
+        fields["credits"] = {"value": data["credits"]["value"], "system": data["credits"]["system"]}
+    if "conditions" in data:
+        fields["conditions"] = [_condition_fields(condition) for condition in data["conditions"] or ()]
+    return fields
+
+
+def _condition_fields(data: Mapping[str, Any]) -> Fields:
+    minimum = data["minimum_grade"]
+    return {"use": data["use"], "minimum_grade": {"scheme": minimum["scheme"], "grade": minimum["grade"]}}
+
+
 def outcome_message(data: Mapping[str, Any], titles: Titles) -> common_pb2.Outcome:
     """An outcome from its JSON values."""
-    named = data.get("achievement") or data.get("programme") or ""
-    message = common_pb2.Outcome(
-        type=data["type"],
-        achievement=named,
-        title=titles.of(named) if named else "",
-        subject=data.get("subject") or "",
-        level=data.get("level") or "",
-        entry_year=data.get("entry_year") or 0,
-        profession=data.get("profession") or "",
-        reason=data.get("reason") or "",
-        note=data.get("note") or "",
-        attributes=data.get("attributes") or (),
-        applicability="" if data["type"] in {"no-credit", "choice", "sum"} else data.get("applicability") or "any",
-        exclusions=data.get("exclusions") or (),
-        of=[outcome_message(part, titles) for part in data.get("of") or ()],
-    )
-    if "credits" in data:
-        message.credits.CopyFrom(credit_message(data["credits"]))
-    for condition in data.get("conditions") or ():
-        grade = grade_message(condition["minimum_grade"])
-        message.conditions.append(common_pb2.Outcome.Condition(use=condition["use"], minimum_grade=grade))
-    return message
+    return common_pb2.Outcome(**outcome_fields(data, titles))
+
+
+def rule_fields(rule: Rule, titles: Titles, *, valid_from: dt.date | None, valid_to: dt.date | None) -> Fields:
+    """See :func:`rule_message`."""
+    outcome = rule.outcome or {"type": "no-credit", "reason": rule.reason, "note": rule.note}
+    fields: Fields = {
+        "id": rule.id,
+        "version": rule.version,
+        "kind": RULE_KINDS.get(rule.kind, rule.kind),
+        "receiver": rule.receiver,
+        "sending": expression_fields(rule.sending, titles),
+        "outcome": outcome_fields(outcome, titles),
+        "valid_from": date_text(valid_from or rule.valid_from),
+        "valid_to": date_text(valid_to if valid_from is not None else rule.valid_to),
+        "recorded_from": rule.from_index,
+    }
+    # What ended the state later was not known at the position of the answer.
+    if rule.to_index is not None and rule.to_index < titles.size:
+        fields["recorded_to"] = rule.to_index
+    if rule.note:
+        fields["note"] = rule.note
+    if rule.source:
+        fields["source"] = rule.source
+    if rule.jurisdictions:
+        fields["jurisdictions"] = rule.jurisdictions
+    return fields
 
 
 def rule_message(
     index: Index, rule: Rule, titles: Titles, *, valid_from: dt.date | None = None, valid_to: dt.date | None = None
 ) -> pb.Rule:
     """One recorded state of a recognition; the dates are those that supersession leaves it, where they are given."""
-    outcome = rule.outcome or {"type": "no-credit", "reason": rule.reason, "note": rule.note}
-    return pb.Rule(
-        id=rule.id,
-        version=rule.version,
-        kind=RULE_KINDS.get(rule.kind, rule.kind),
-        receiver=rule.receiver,
-        sending=tree_message(rule.sending, titles),
-        outcome=outcome_message(outcome, titles),
-        valid_from=date_text(valid_from or rule.valid_from),
-        valid_to=date_text(valid_to if valid_from is not None else rule.valid_to),
-        recorded_from=rule.from_index,
-        # What ended the state later was not known at the position of the answer.
-        recorded_to=rule.to_index if rule.to_index is not None and rule.to_index < titles.size else 0,
-        note=rule.note,
-        source=rule.source,
-        jurisdictions=rule.jurisdictions,
-    )
+    return pb.Rule(**rule_fields(rule, titles, valid_from=valid_from, valid_to=valid_to))
 
 
 def achievement_message(

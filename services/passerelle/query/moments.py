@@ -43,6 +43,8 @@ class Moment:
 
 async def wait_for_size(index: Index, size: int, wait_s: float) -> None:
     """Wait until the index holds ``size`` entries. Raises Unavailable ``position-not-reached``."""
+    if index.position.size >= size:
+        return
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s * (1 - _MARGIN)
     while index.position.size < size:
@@ -67,7 +69,7 @@ async def resolve(index: Index, known_at: common_pb2.KnownAt | None, min_positio
     await wait_for_size(index, max(min_position, wanted), wait_s)
     now = index.position
     if known_at is None or which is None:
-        return Moment(now, _date(now.floor or now.accepted_at))
+        return head_moment(index)
     if which == "size":
         return moment_at(index, known_at.size)
     instant = known_at.instant_ms
@@ -81,6 +83,12 @@ async def resolve(index: Index, known_at: common_pb2.KnownAt | None, min_positio
         )
     size = index.clockwork.size_at(instant)
     return Moment(Position(size, index.clockwork.accepted_at(size), now.floor), _date(instant))
+
+
+def head_moment(index: Index) -> Moment:
+    """The state at the head."""
+    now = index.position
+    return Moment(now, _date(now.floor or now.accepted_at))
 
 
 def moment_at(index: Index, size: int) -> Moment:

@@ -34,6 +34,11 @@ class Names:
     def __iter__(self) -> Iterator[bytes]:
         return (self[number] for number in range(len(self)))
 
+    def part(self, number: int) -> bytearray:
+        """A name as a copy that can be joined with others: one copy fewer than the name itself."""
+        ends = self._ends
+        return self._blob[ends[number] : ends[number + 1]]
+
     def find(self, name: bytes) -> int:
         """The number of a name, -1 where it is not there."""
         return self._slots[self._slot(name)] - 1
@@ -118,11 +123,13 @@ class Postings:
 
     def of(self, key: int) -> list[int]:
         """The list of a key; empty for an unknown one (-1)."""
+        values, before = self._values, self._before
         found: list[int] = []
         place = self._last[key] if 0 <= key < len(self._last) else 0
         while place:
-            found.append(self._values[place - 1])
-            place = self._before[place - 1]
+            place -= 1
+            found.append(values[place])
+            place = before[place]
         found.reverse()
         return found
 

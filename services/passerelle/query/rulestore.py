@@ -136,30 +136,58 @@ class RuleStore:
         rule = self._ids.find(recognition.encode())
         return 0 if rule < 0 else len(self._chain(rule))
 
+    def number(self, recognition: str) -> int:
+        """The number of a rule in this store, -1 for an unknown one."""
+        return self._ids.find(recognition.encode())
+
+    def id(self, rule: int) -> str:
+        """The id of the rule with a number."""
+        return self._ids[rule].decode()
+
+    def latest(self, rule: int) -> int:
+        """A number that grows whenever the rule with this number gets another state."""
+        return self._latest[rule]
+
     def rows(self, recognition: str) -> tuple[Rule, ...]:
         """The states as the core reads them. Raises FormatError where one cannot be evaluated."""
-        rule = self._ids.find(recognition.encode())
-        states = list(self._states(rule)) if rule >= 0 else []
-        ends = [*(at for at, _, _ in states[1:]), None]
-        return tuple(
-            rule_from_data(
-                orjson.loads(state.raw), recognition=recognition, from_index=at, to_index=end, ended_on=state.ended_on
-            )
-            for (at, _, state), end in zip(states, ends, strict=True)
-        )
+        rule = self.number(recognition)
+        return self.rows_of(rule) if rule >= 0 else ()
+
+    def rows_of(self, rule: int) -> tuple[Rule, ...]:
+        """As :meth:`rows`, by the rule's number."""
+        recognition, found, end = self.id(rule), [], None
+        place = self._latest[rule]
+        while place:
+            state = place - 1
+            at, ended = self._index[state], self._ended[state]
+            data = orjson.loads(self._decode(self._record[state]))
+            on = dt.date.fromordinal(ended) if ended else None
+            found.append(rule_from_data(data, recognition=recognition, from_index=at, to_index=end, ended_on=on))
+            end, place = at, self._before[state]
+        found.reverse()
+        return tuple(found)
 
     def naming(self, achievement: str, receiver: str | None = None) -> list[str]:
         """The rules whose expression has ever named an achievement, of one receiver or of all."""
+        return [self.id(rule) for rule in self.numbers_naming(achievement, receiver)]
+
+    def numbers_naming(self, achievement: str, receiver: str | None = None) -> list[int]:
+        """As :meth:`naming`, by number."""
         rules = self._leaves.of(self._texts.find(achievement.encode()))
-        if receiver is not None:
-            text = self._texts.find(receiver.encode())
-            rules = [rule for rule in rules if self._receiver[rule] == text]
-        return [self._ids[rule].decode() for rule in rules]
+        if receiver is None:
+            return rules
+        text, receivers = self._texts.find(receiver.encode()), self._receiver
+        return [rule for rule in rules if receivers[rule] == text]
 
     def superseding(self, recognition: str) -> list[str]:
         """The rules that have ever said that they supersede this one."""
         text = self._texts.find(recognition.encode())
-        return [self._ids[rule].decode() for rule in self._superseding.of(text)]
+        return [self.id(rule) for rule in self._superseding.of(text)]
+
+    def numbers_superseding(self, rule: int) -> list[int]:
+        """As :meth:`superseding`, by number."""
+        text = self._texts.find(self._ids[rule])
+        return self._superseding.of(text) if text >= 0 else []
 
     def view(self, kind: str) -> RuleNames:
         """Rules by ``leaf``, ``outcome``, ``receiver`` or superseded rule (``older``)."""
@@ -183,19 +211,22 @@ class RuleStore:
             yield self._index[state], state, RuleState(self._decode(self._record[state]), on)
 
     def _decode(self, place: int) -> bytes:
-        records, texts = self._records, self._texts
+        records, text_of = self._records, self._texts.part
         number, place = _read(records, place)
         shape = self._split.get(number)
         if shape is None:
-            shape = self._split[number] = self._shapes[number].split(_HOLE)
-        out = [shape[0]]
+            # The quotes around a text are part of the shape's pieces: fewer of them are joined.
+            shape = self._split[number] = (b'"' + _HOLE + b'"').join(self._shapes[number].split(_HOLE)).split(_HOLE)
+        out: list[bytes | bytearray] = [shape[0]]
         for after in shape[1:]:
-            number, place = _read(records, place)
+            number, place = records[place], place + 1
+            if number > 0x7F:
+                number, place = _read(records, place - 1)
             if number:
-                out += (b'"', texts[number - 1], b'"', after)
+                out += (text_of(number - 1), after)
             else:
                 length, place = _read(records, place)
-                out += (b'"', bytes(records[place : place + length]), b'"', after)
+                out += (records[place : place + length], after)
                 place += length
         return b"".join(out)
 

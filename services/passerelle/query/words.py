@@ -17,7 +17,10 @@ MIN_PREFIX: Final = 3
 
 def fold(text: str) -> str:
     """Lower case without accents: ``Électricité`` becomes ``electricite``."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    lower = text.casefold()
+    if lower.isascii():
+        return lower
+    decomposed = unicodedata.normalize("NFKD", lower)
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 

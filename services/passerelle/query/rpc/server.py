@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import AsyncExitStack
 
 import grpc
@@ -20,6 +21,7 @@ from passerelle.query.rpc.articulation import ArticulationServicer
 from passerelle.query.rpc.calls import Callers
 from passerelle.query.rpc.ledger import ledger_handlers
 from passerelle.query.rpc.public import EquivalencyServicer, PortabilityServicer
+from passerelle.query.rpc.quick import FIND, QuickFind
 from passerelle.query.rpc.signing import LedgerCheckpoints, SigningInterceptor
 from passerelle.query.rpc.transfer import TransferServicer
 from passerelle.query.signing import AnswerSigner
@@ -46,11 +48,13 @@ async def open_services(
     wait_s = config.max_wait_s
     key = None if config.answer_key_file is None else SeedSigner(read_seed(config.answer_key_file))
     lifetime_s = config.answer_days * 86_400
-    signing = AnswerSigner(index, key, LedgerCheckpoints(channel), clock, lifetime_s=lifetime_s)
+    signer = AnswerSigner(index, key, LedgerCheckpoints(channel), clock, lifetime_s=lifetime_s)
+    signing = SigningInterceptor(signer, max_wait_s=wait_s)
 
     def add(server: grpc.aio.Server) -> None:
         public = EquivalencyServicer(index, packs, max_wait_s=wait_s)
         equivalency_pb2_grpc.add_EquivalencyServiceServicer_to_server(public, server)
+        QuickFind(index, signing.unary(FIND, public.Find)).add_to(server)
         articulation = ArticulationServicer(index, store, max_wait_s=wait_s)
         articulation_pb2_grpc.add_ArticulationServiceServicer_to_server(articulation, server)
         portability = PortabilityServicer(Portability(index, packs), max_wait_s=wait_s)
@@ -59,12 +63,15 @@ async def open_services(
         transfer_pb2_grpc.add_TransferServiceServicer_to_server(transfer, server)
         server.add_generic_rpc_handlers((ledger_handlers(channel),))
 
+    # The index stays: the collector need not go through its many objects again and again while calls are answered.
+    gc.collect()
+    gc.freeze()
     server = await start_server(
         config.grpc,
         add,
         SERVICES,
         share_port=config.share_port,
-        inside=(SigningInterceptor(signing, max_wait_s=wait_s),),
+        inside=(signing,),
     )
     stack.push_async_callback(server.stop)
     return server

@@ -48,12 +48,14 @@ class SigningInterceptor(grpc.aio.ServerInterceptor):
             return handler
         parts = (handler.request_deserializer, handler.response_serializer)
         if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(self._unary(details.method, handler.unary_unary), *parts)
+            return grpc.unary_unary_rpc_method_handler(self.unary(details.method, handler.unary_unary), *parts)
         if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(self._stream(details.method, handler.unary_stream), *parts)
         return handler
 
-    def _unary(self, method: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+    def unary(self, method: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+        """A handler of messages that signs the answers whose questions ask for it."""
+
         async def call(request: Any, context: ServicerContext) -> Any:
             response = await inner(request, context)
             if getattr(request, _SIGNED, False):

@@ -1,0 +1,177 @@
+"""How soon a committed rule is in the answers, what a second process brings, and two minutes of 200 clients."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import grpc
+
+from bench.asking import One, at, calls, channel, questions
+from bench.query_running import Log, Server, resident
+from bench.rules_world import RECEIVERS, Generator
+from bench.running import cpu_seconds
+from passerelle.api.common.v1 import common_pb2
+from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
+from passerelle.api.equivalency.v1 import equivalency_pb2_grpc as stubs
+
+CLIENTS: Final = 200
+COMMITS_A_SECOND: Final = 20
+RULES_A_COMMIT: Final = 5
+ASKERS: Final = 2
+"""Callers beside the writer, so that the service has other work too."""
+CALL_S: Final = 30.0
+SPREAD: Final = 16
+"""Callers, each with a connection, of the measurement of processes."""
+SAMPLES: Final = 8
+
+
+# Freshness
+
+
+async def freshness(server: Server, log: Log, generator: Generator, seconds: float) -> dict[str, Any]:
+    """From the return of a commit to the answer that shows its rule; and that the position before does not show it."""
+    took: list[float] = []
+    numbers = itertools.count()
+    async with channel(server.address) as asked, channel(server.address) as busy:
+        stub, others = stubs.EquivalencyServiceStub(asked), stubs.EquivalencyServiceStub(busy)
+
+        async def shown(subject: str, course: str, before: int, size: int, committed: float) -> None:
+            request = pb.FindRequest(achievement=course, receiver=subject.partition("/")[0], valid_on="2024-12-15")
+            request.min_position = size
+            answer = await stub.Find(request, timeout=CALL_S)
+            took.append(time.perf_counter() - committed)
+            _must(subject, answer, there=True)
+            for known_at, there in ((before, False), (size, True)):
+                request.known_at.CopyFrom(common_pb2.KnownAt(size=known_at))
+                _must(subject, await stub.Find(request, timeout=CALL_S), there=there)
+
+        async def commit() -> asyncio.Task[None]:
+            rows, course = [], ""
+            for _ in range(RULES_A_COMMIT):
+                course = generator.random.choice(generator.courses)
+                subject = f"{generator.random.choice(RECEIVERS)}/fresh-{next(numbers)}"
+                rows.append(generator.rule(subject, {"achievement": course}))
+            before = log.size
+            committed = await log.commit(rows)
+            return asyncio.create_task(shown(rows[-1][1], course, before, log.size, committed))
+
+        asking = [asyncio.create_task(_ask_on(others, questions(generator))) for _ in range(ASKERS)]
+        told: list[asyncio.Task[None]] = []
+        start = time.perf_counter()
+        try:
+            for number in range(int(seconds * COMMITS_A_SECOND)):
+                await asyncio.sleep(max(0.0, start + number / COMMITS_A_SECOND - time.perf_counter()))
+                told.append(await commit())
+            await asyncio.gather(*told)
+        finally:
+            for task in asking:
+                task.cancel()
+    took.sort()
+    figures = {"p50_ms": at(took, 0.5), "p99_ms": at(took, 0.99), "worst_ms": at(took, 1.0)}
+    return {"commits": len(took), "rules_a_commit": RULES_A_COMMIT, "commits_a_second": COMMITS_A_SECOND, **figures}
+
+
+async def _ask_on(stub: Any, source: Iterator[pb.FindRequest]) -> None:
+    for request in source:
+        await stub.Find(request, timeout=CALL_S)
+
+
+def _must(subject: str, answer: pb.FindResponse, *, there: bool) -> None:
+    if (subject in {one.rule.id for one in answer.answers}) is not there:
+        raise RuntimeError(f"{subject} is {'not ' if there else ''}in the answer at position {answer.position.size}")
+
+
+# Several processes, many clients
+
+
+@asynccontextmanager
+async def connections(address: str, count: int) -> AsyncIterator[Sequence[grpc.aio.Channel]]:
+    """So many connections: the system spreads them over the processes that share the port."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(channel(address)) for _ in range(count)]
+
+
+def searches(channels: Sequence[grpc.aio.Channel]) -> list[One]:
+    """Questions that cost the server much and the caller nothing: every achievement is tested, one is given back."""
+    stubs_of = [stubs.EquivalencyServiceStub(one) for one in channels]
+    senders = itertools.cycle(f"sender-{number:02}" for number in range(20))
+
+    def asking(stub: Any) -> One:
+        async def one() -> None:
+            await stub.Search(pb.SearchRequest(member=next(senders), page_size=1), timeout=CALL_S)
+
+        return one
+
+    return [asking(stub) for stub in stubs_of]
+
+
+def finds(channels: Sequence[grpc.aio.Channel], generator: Generator) -> list[One]:
+    """Look-ups that were not asked before."""
+    source = questions(generator)
+
+    def asking(stub: Any) -> One:
+        async def one() -> None:
+            await stub.Find(next(source), timeout=CALL_S)
+
+        return one
+
+    return [asking(stubs.EquivalencyServiceStub(one)) for one in channels]
+
+
+async def rates(servers: Sequence[Server], generator: Generator, seconds: float) -> dict[str, Any]:
+    """Calls a second of the processes on the port together, and how busy each was (1: one processor)."""
+    found: dict[str, Any] = {}
+    kinds: dict[str, Callable[[Sequence[grpc.aio.Channel]], list[One]]] = {
+        "searches": searches,
+        "lookups": lambda channels: finds(channels, generator),
+    }
+    for name, ones_of in kinds.items():
+        async with connections(servers[0].address, SPREAD) as channels:
+            ones = ones_of(channels)
+            await asyncio.gather(*(one() for one in ones))
+            before, start = [cpu_seconds(one.pid) for one in servers], time.perf_counter()
+            rate, _ = await calls(seconds, ones)
+            spent = time.perf_counter() - start
+            busy = [(cpu_seconds(one.pid) - first) / spent for one, first in zip(servers, before, strict=True)]
+        found[name] = {"a_second": rate, "busy": busy}
+    return found
+
+
+async def load(servers: Sequence[Server], generator: Generator, seconds: float) -> dict[str, Any]:
+    """So many clients for so long, each with its own connection: errors by code, and the memory of each process."""
+    errors: dict[str, int] = {}
+    async with connections(servers[0].address, CLIENTS) as channels:
+        plain = finds(channels, generator)
+
+        def counted(inner: One) -> One:
+            async def one() -> None:
+                try:
+                    await inner()
+                except grpc.aio.AioRpcError as error:
+                    errors[error.code().name] = errors.get(error.code().name, 0) + 1
+
+            return one
+
+        asking = asyncio.create_task(calls(seconds, [counted(one) for one in plain]))
+        samples = [[resident(one.pid) for one in servers]]
+        for _ in range(SAMPLES):
+            await asyncio.wait({asking}, timeout=seconds / SAMPLES)
+            samples.append([resident(one.pid) for one in servers])
+        rate, took = await asking
+    return {
+        "clients": CLIENTS,
+        "seconds": seconds,
+        "calls": len(took),
+        "a_second": rate,
+        "p50_ms": at(took, 0.5),
+        "p99_ms": at(took, 0.99),
+        "errors": errors,
+        "resident": samples,
+        # The first half opens the connections and fills the bounded caches.
+        "growth": [last / half - 1 for half, last in zip(samples[SAMPLES // 2], samples[-1], strict=True)],
+    }
