@@ -29,4 +29,8 @@ def run(
     from passerelle.runtime.process import run_process
 
     settings = InsightConfig.load(config)
-    sys.exit(run_process(lambda: build(settings, rebuild=rebuild), ready_file=ready_file))
+    sys.exit(
+        run_process(
+            lambda: build(settings, rebuild=rebuild), ready_file=ready_file, loop_blocked_s=settings.loop_blocked_s
+        )
+    )

@@ -45,7 +45,9 @@ def run(
     settings = LedgerConfig.load(config)
     if accept_missing_bodies:
         settings = settings.model_copy(update={"accept_missing_bodies": True})
-    raise typer.Exit(run_process(lambda: build(settings), ready_file=ready_file))
+    raise typer.Exit(
+        run_process(lambda: build(settings), ready_file=ready_file, loop_blocked_s=settings.loop_blocked_s)
+    )
 
 
 @app.command()

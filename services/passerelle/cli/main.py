@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 AREAS = {
     "demo": "start the whole network on this machine and answer the ten questions",
-    "operator": "run the federation: init, admit, keys, roles, suspend, remove",
+    "operator": "run the federation: init, admit, accept-selftest, keys, roles, suspend, remove",
     "node": "an institution's node: init, import, publish, run, status, releases, transfers",
     "ledger": "the ledger: run, check, rebuild, vkey",
     "query": "the gRPC services: run, answer-key",

@@ -24,4 +24,4 @@ def run(config: ConfigOption, ready_file: ReadyOption = None) -> None:
     from passerelle.runtime.process import run_process
 
     settings = PortalConfig.load(config)
-    sys.exit(run_process(lambda: build(settings), ready_file=ready_file))
+    sys.exit(run_process(lambda: build(settings), ready_file=ready_file, loop_blocked_s=settings.loop_blocked_s))

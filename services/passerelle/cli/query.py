@@ -26,7 +26,7 @@ def run(config: ConfigOption, ready_file: ReadyOption = None) -> None:
     from passerelle.runtime.process import run_process
 
     settings = QueryConfig.load(config)
-    sys.exit(run_process(lambda: build(settings), ready_file=ready_file))
+    sys.exit(run_process(lambda: build(settings), ready_file=ready_file, loop_blocked_s=settings.loop_blocked_s))
 
 
 @app.command("answer-key")

@@ -191,6 +191,7 @@ file-empty | invalid | File empty | Fichier vide | The file holds no record. | E
 file-truncated | invalid | File cut short | Fichier tronqué | The file ends in the middle of a record. | Transfer it again.
 file-too-large | large | File too large | Fichier trop volumineux | The file is over the size limit. | Split it.
 file-hash-mismatch | invalid | File is not the one named | Fichier différent de celui cité | The file's hash is not the one in the event. | Get the file again from its sender.
+format-cannot-say | invalid | Format cannot say it | Format incapable de le dire | The format has no form for a field of the agreement. | Export as csv, or tell the reader of the file in another way.
 format-unknown | media | Format unknown | Format inconnu | The file is of no format that can be read here. | Use CSV, XLSX, PESC XML, ELMO or Open Badges 3.0.
 xml-forbidden | invalid | XML construct forbidden | Construction XML interdite | The XML declares a document type or entities. | Remove the DOCTYPE.
 xml-malformed | invalid | XML malformed | XML mal formé | The XML is not well formed. | Export it again.

@@ -12,6 +12,7 @@ of the member whose scheme it is. A grade is read by the version of its scale th
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,6 +90,18 @@ class Scale:
         if value > HUNDRED:
             return None
         return Step(grade, value, value, value >= self.numeric_pass)
+
+    def nearest(self, grade: str) -> str:
+        """The grade of the scheme that is closest to what was written, an empty text where none is: for messages."""
+        if self.numeric_pass is not None:
+            bare = "".join(sign for sign in grade if sign in "0123456789./")
+            return bare if bare != grade and self.find(bare) is not None else ""
+        plain = grade.replace(" ", "").upper()
+        known = {one.replace(" ", "").upper(): one for one in self.steps}
+        if plain in known:
+            return known[plain]
+        close = difflib.get_close_matches(plain[:80], known, n=1, cutoff=0.6)
+        return known[close[0]] if close else ""
 
     @property
     def pass_mark(self) -> Fraction | None:

@@ -53,7 +53,7 @@ class GatewayService:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look at the query service until the stop."""
-        guard = MemoryGuard(self._config.memory_max_mb)
+        guard = MemoryGuard(self._config.memory_max_mb, limit_s=self._config.memory_over_s)
         await run_together(stop, lambda: self._looking(stop), lambda: guard.run(stop))
 
     async def _looking(self, stop: asyncio.Event) -> None:

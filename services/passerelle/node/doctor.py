@@ -17,6 +17,7 @@ from passerelle.core.signature import SeedSigner
 from passerelle.core.witness import witness_keys
 from passerelle.events.topics import REGISTRY
 from passerelle.node.config import NodeConfig
+from passerelle.node.key_encryption import check_key, open_key
 from passerelle.node.messages import signing_keys
 from passerelle.node.people import Vault
 from passerelle.node.postgres import MIGRATIONS, PostgresStore, open_pool
@@ -63,6 +64,10 @@ async def examine(config: NodeConfig, clock: Clock) -> list[Finding]:
     async def key(path: Path) -> None:
         read_seed(path)
 
+    async def wrapping() -> None:
+        ids = SystemIds(clock)
+        check_key(open_key(config, ids), ids)
+
     async def root() -> None:
         config.root_public_key()
 
@@ -71,7 +76,7 @@ async def examine(config: NodeConfig, clock: Clock) -> list[Finding]:
 
     checks: list[tuple[str, Callable[[], Awaitable[object]]]] = [
         ("signing key file", lambda: key(config.key_file)),
-        ("learner key file", lambda: key(config.learner_key_file)),
+        ("learner key file" if config.key_encryption is None else "learner key token", wrapping),
         ("record key file", lambda: key(config.record_key_file)),
         ("root public key file", root),
         ("database and registry", lambda: _registry_shows_key(config, clock)),
@@ -174,7 +179,8 @@ async def _schema(config: NodeConfig) -> None:
 async def _vault_opens(config: NodeConfig, clock: Clock) -> None:
     """One learner's details open under the key file. Raises Fatal ``key-file-unusable``."""
     keys = RecordKeys(read_seed(config.record_key_file))
-    vault = Vault(read_seed(config.learner_key_file), keys, SystemIds(clock))
+    ids = SystemIds(clock)
+    vault = Vault(open_key(config, ids), keys, ids)
     async with _store(config) as store:
         for learner in await store.export_learners("", 1):
             vault.person(learner)

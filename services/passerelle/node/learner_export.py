@@ -86,6 +86,7 @@ def content(found: LearnerFile, vault: Vault, *, member: str, made_at: int) -> d
         "events": [_with_body(row) for row in found.events],
         "releases": [_with_opened(row, opened(row["sealed"])) for row in found.releases],
         "cases": [dict(row) for row in found.cases],
+        "permissions": [dict(row) for row in found.permissions],
         "received": [_with_body(row) for row in found.received],
         "notices": [dict(row) for row in found.notices],
         "accesses": [dict(row) for row in found.accesses],

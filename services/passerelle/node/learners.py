@@ -225,3 +225,4 @@ class LearnerFile:
     notices: Sequence[Mapping[str, Any]] = ()
     accesses: Sequence[Mapping[str, Any]] = ()
     documents: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    permissions: Sequence[Mapping[str, Any]] = ()

@@ -17,6 +17,7 @@ from passerelle.node.config import NodeConfig
 from passerelle.node.importer import Importer
 from passerelle.node.imports_part import open_imports
 from passerelle.node.intake import Intake
+from passerelle.node.key_encryption import open_key
 from passerelle.node.laddering import Laddering
 from passerelle.node.outbox import Draft
 from passerelle.node.people import Vault
@@ -38,6 +39,7 @@ from passerelle.node.witness_part import open_witness
 from passerelle.runtime.clock import Clock, SystemClock
 from passerelle.runtime.ids import Ids, SystemIds
 from passerelle.runtime.keys import load_signer, read_seed
+from passerelle.runtime.memory import MemoryGuard
 from passerelle.runtime.postgres import close_pool, listening
 from passerelle.runtime.process import wait_for
 from passerelle.runtime.telemetry import configure_logging, health_app, serve_http
@@ -162,7 +164,7 @@ async def open_office(config: NodeConfig) -> AsyncIterator[Office]:
     ids = SystemIds(clock)
     seed = read_seed(config.key_file)
     keys = RecordKeys(read_seed(config.record_key_file))
-    vault = Vault(read_seed(config.learner_key_file), keys, ids)
+    vault = Vault(open_key(config, ids), keys, ids)
     pool = await open_pool(config.database, name=f"passerelle-{config.member}")
     ledger = GrpcLedger(
         config.query, member=config.member, network=config.network, seed=seed, clock=clock,
@@ -286,4 +288,4 @@ def build(config: NodeConfig, mappings: Path | None = None) -> NodeService:
             addresses["push"] = snapshot.imports.address
         return relay, intake, snapshot, topics_of(config.member), addresses
 
-    return NodeService(open_node, memory_max_mb=config.memory_max_mb)
+    return NodeService(open_node, MemoryGuard(config.memory_max_mb, limit_s=config.memory_over_s))

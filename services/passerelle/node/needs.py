@@ -10,7 +10,7 @@ from passerelle.core.decide import first_needs
 from passerelle.core.decide.context import member_of
 from passerelle.core.lifecycle import ABSENT, legal_steps
 
-_MEMBERS: Final = ("receiver", "registration", "sender", "evaluator", "delegate", "verified_by")
+_MEMBERS: Final = ("receiver", "registration", "sender", "evaluator", "delegate", "verified_by", "host")
 
 
 def thing_key(found: EventType, subject: str) -> str:

@@ -77,9 +77,13 @@ class GrpcLedger:
         response = await self._client.call(Ledger.GET_HEAD, ledger_pb2.GetHeadRequest())
         return int(response.position.floor_ms)
 
-    async def evaluate(self, lines: Sequence[Mapping[str, Any]], receiver: str) -> list[Ruled]:
+    async def evaluate(
+        self, lines: Sequence[Mapping[str, Any]], receiver: str, *, known_at: int | None = None
+    ) -> list[Ruled]:
         """See :class:`passerelle.node.rules_asked.Rules`."""
         request = equivalency_pb2.EvaluateRequest(lines=[transcript_line(line) for line in lines], receiver=receiver)
+        if known_at is not None:
+            request.known_at.size = known_at
         # The server ends the stream after the lines that were asked for, at most 500, and their totals.
         return [ruled(one) async for one in self._client.stream(Equivalency.EVALUATE, request) if one.line]
 

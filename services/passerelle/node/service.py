@@ -115,9 +115,9 @@ Opened = tuple[Relay, Intake, Snapshot, tuple[str, ...], Mapping[str, Any]]
 class NodeService:
     """See :class:`passerelle.runtime.process.Service`. ``open_node`` opens everything inside the given stack."""
 
-    def __init__(self, open_node: Callable[[AsyncExitStack], Awaitable[Opened]], *, memory_max_mb: int = 0) -> None:
+    def __init__(self, open_node: Callable[[AsyncExitStack], Awaitable[Opened]], guard: MemoryGuard) -> None:
         self._open = open_node
-        self._guard = MemoryGuard(memory_max_mb)
+        self._guard = guard
         self._stack = AsyncExitStack()
         self._opened: Opened | None = None
 

@@ -144,7 +144,7 @@ async def open_witness(
         return None
     seed = read_seed(settings.key_file)
     others = (config.key_file, config.learner_key_file, config.record_key_file)
-    if any(read_seed(path) == seed for path in others):
+    if any(path is not None and read_seed(path) == seed for path in others):
         what = "the witness's key is another key of this node"
         fix = "Make a key for this alone: passerelle node witness init."
         raise ConfigError("config-mismatch", what, where="witness.key_file", fix=fix)

@@ -22,12 +22,13 @@ def release_granted(world: World, *credentials: str, receiver: str = "york") -> 
     return world.humber.event("credential.release-granted", RELEASE, data)
 
 
-def case_requested(world: World, *credentials: str) -> SignedStatement:
+def case_requested(world: World, *credentials: str, **more: str) -> SignedStatement:
     data = {
         "release": RELEASE,
         "sender": "humber",
         "receiver": "york",
         "credentials": [uuid_of(name) for name in credentials],
+        **more,
     }
     return world.york.event("transfer.requested", uuid_of("case"), data)
 
@@ -148,6 +149,8 @@ def test_parties_get_bodies_and_notices_and_nobody_else_does() -> None:
     world.ledger.feed(
         world.humber.event("credential.revoked", uuid_of("x"), {"reason": "fraud", "effective_on": "2026-01-01"})
     )
+    assert world.ledger.letters("humber", "notice") == world.ledger.letters("york", "notice")
+    assert world.ledger.letters("operator", "notice") == []
     assert world.ledger.letters("york", "notice") == [
         {
             "about": f"credential:{uuid_of('x')}",
@@ -208,3 +211,32 @@ def test_a_suspended_member_is_refused_until_its_roles_are_stated_anew() -> None
     world.ledger.feed(operator.event("member.roles-changed", "humber", {"member": "humber", "roles": ["issue"]}))
     world.ledger.feed(world.humber.achievement("a"), world.humber.granted("r", "humber/a", "humber/a"))
     assert world.new == ["accepted", "member-suspended", "accepted", "accepted", "role-missing"]
+
+
+def test_a_permission_goes_to_home_and_host_and_a_refusal_to_nobody_else() -> None:
+    world = make_world()
+    term = {"starts_on": "2020-01-01", "ends_on": "2020-12-31"}
+    outcome = {"type": "unassigned", "subject": "x", "credits": {"value": "3", "system": "units"}}
+    course = {"line": 1, "achievement": "humber/a", "individual_reason": "Read", "outcome": outcome}
+    grant = {"host": "humber", "term": term, "expires_on": "2199-01-01", "position": 0, "courses": [course]}
+    no = {"line": 1, "achievement": "humber/a", "reason": "late", "fix": "Ask for the next term"}
+    refused = {"host": "humber", "term": term, "position": 0, "courses": [no]}
+    # The permission waits for the host's course.
+    world.ledger.feed(world.york.event("transfer.permission-granted", uuid_of("permission"), grant))
+    assert world.new == []
+    world.ledger.feed(
+        world.humber.achievement("a"),
+        world.humber.issued("x", "a"),
+        release_granted(world, "x"),
+        case_requested(world, "x", permission=uuid_of("permission")),
+        world.york.event("transfer.permission-refused", uuid_of("refused"), refused),
+    )
+    assert world.new == ["accepted"] * 6
+    told = [body["type"].split(".")[-2] for body in world.ledger.letters("humber", "body")]
+    assert sorted(told) == ["permission-granted", "requested"]
+    assert world.ledger.things[f"permission:{uuid_of('permission')}"].data["case"] == uuid_of("case")
+    world.ledger.feed(world.humber.event("credential.achievement-retired", "humber/a", {"effective_on": "2026-01-01"}))
+    for member in ("humber", "york"):
+        [notice] = world.ledger.letters(member, "notice")
+        assert notice["affects"] == [f"permission:{uuid_of('permission')}"]
+        assert notice["change"]["grandfathered"]

@@ -13,6 +13,7 @@ from passerelle.node.postgres.inbox import Inbox
 from passerelle.node.postgres.jobs import Jobs
 from passerelle.node.postgres.learners import Learners
 from passerelle.node.postgres.outbox import Outbox
+from passerelle.node.postgres.permissions import Permissions
 from passerelle.node.postgres.restore import Restore
 from passerelle.node.postgres.session import MIGRATIONS, open_pool, session
 from passerelle.node.postgres.status import StatusQueries
@@ -28,6 +29,7 @@ class PostgresStore(
     Inbox,
     Cases,
     CaseWork,
+    Permissions,
     StatusQueries,
     WitnessQueries,
     Restore,

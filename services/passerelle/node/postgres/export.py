@@ -29,6 +29,12 @@ WHERE thing = ANY($1) AND outcome IS DISTINCT FROM 'refused' AND lost IS NULL
 ORDER BY thing, sequence DESC
 """
 
+_REWRAP: Final = """
+UPDATE node.learner AS l SET wrapped_key = n.after
+FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS n (id, before, after)
+WHERE l.id = n.id::uuid AND l.wrapped_key = n.before
+"""
+
 
 class Exports(Part):
     """See :class:`passerelle.node.export.ExportStore`."""
@@ -42,6 +48,13 @@ class Exports(Part):
                 limit,
             )
         return [as_learner(row) for row in rows]
+
+    async def rewrap(self, items: Sequence[tuple[str, bytes, bytes]]) -> int:
+        """See :class:`passerelle.node.rewrapping.RewrapStore`."""
+        columns = [list(column) for column in zip(*items, strict=True)]
+        async with session(self._pool, transaction=True) as connection:
+            done = await connection.execute(_REWRAP, *columns)
+        return int(str(done).rpartition(" ")[2])
 
     async def export_records(self, learners: Sequence[str]) -> list[Stored]:
         """See :class:`passerelle.node.export.ExportStore`."""

@@ -62,6 +62,10 @@ SELECT c.id::text AS id, c.release::text AS release, c.sender, c.matched, c.matc
     p.lines AS proposal FROM node.transfer_case c LEFT JOIN node.proposal p ON p.case_id = c.id
 WHERE $1::text::uuid IN (c.learner, c.candidate) ORDER BY c.id LIMIT $2
 """
+_PERMISSIONS: Final = """
+SELECT id::text AS id, host, asked, position, lines, made_at FROM node.permission
+WHERE learner = $1::text::uuid ORDER BY id LIMIT $2
+"""
 _RELEASES: Final = """
 SELECT id::text AS id, outgoing, member, credentials::text[] AS credentials, purpose, ends_on, created_at,
     details AS sealed FROM node.release WHERE learner = $1::text::uuid ORDER BY id LIMIT $2
@@ -183,7 +187,9 @@ class Learners(Part):
             records = await _records(connection, learner)
             releases = await _rows(connection, _RELEASES, learner)
             cases = await _rows(connection, _CASES, learner)
+            permissions = await _rows(connection, _PERMISSIONS, learner)
             things = [one.record.thing for one in records if one.sealed is None]
+            things += [f"permission:{one['id']}" for one in permissions]
             things += [f"release:{one['id']}" for one in releases] + [f"transfer:{one['id']}" for one in cases]
             named = [f"credential:{one}" for release in releases for one in release["credentials"]]
             about = sorted({*things, *named})
@@ -198,6 +204,7 @@ class Learners(Part):
                 await _rows(connection, _NOTICES, about),
                 await _rows(connection, _ACCESSES, learner),
                 await _rows(connection, _DOCUMENTS, learner),
+                permissions,
             )
 
     async def document_content(self, case: str, sha256: str) -> bytes | None:

@@ -54,6 +54,14 @@ async def session(pool: asyncpg.Pool, *, transaction: bool = False) -> AsyncIter
         raise Unavailable("database-unavailable", f"PostgreSQL does not answer: {type(error).__name__}") from None
 
 
+async def plan_for_values(connection: Connection) -> None:
+    """Have the statements of this transaction planned for their values, each time.
+
+    A plan that was made for all values while the tables were small would read them whole for ever.
+    """
+    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
 class Part:
     """Base of the store's parts."""
 

@@ -79,6 +79,13 @@ class StatusQueries(Part):
         rows = await self._rows("SELECT name FROM public.migration WHERE package = $1", MIGRATIONS)
         return {str(row["name"]) for row in rows}
 
+    async def sessions(self, name: str) -> int:
+        """How many connections to this database, of any process, have this application name."""
+        rows = await self._rows(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1", name
+        )
+        return int(rows[0]["count"])
+
     async def checkpoint(self) -> Mapping[str, Any] | None:
         """See :class:`passerelle.node.ports.StatusStore`."""
         rows = await self._rows("SELECT size, encode(root, 'hex') AS root FROM node.checkpoint")
