@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import json
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import fields
 from pathlib import Path
@@ -12,13 +15,16 @@ import pytest
 from tests.integration.node_desk import Desk, desk
 
 from passerelle.cli.articulation_answer import Given, events_of
+from passerelle.core.errors import Unavailable
 from passerelle.node.agreements.book import Book, Institution
 from passerelle.node.agreements.desk import AgreementDesk, rows_of
 from passerelle.node.agreements.diff import Change, Differ, as_csv
+from passerelle.node.agreements.export import export_file
 from passerelle.node.agreements.reading import reader_of
 from passerelle.node.articulation import Asked
 from passerelle.node.csv_report import ImportReport
 from passerelle.node.publishing import compose, event_type
+from passerelle.runtime.process import wait_for
 
 BOOK = Book([Institution("SFU", "sfu", "units", "letter-4.33", "sfu/to-bccat"), Institution("UFV", "ufv")])
 HEADER = "agreement_id,sending,receiving,begin,end,conditions,public_note,private_note\n"
@@ -170,3 +176,77 @@ async def test_an_agency_carries_the_rules_of_a_renumbered_course_and_no_others(
     # It was stated by an answer and not by a file: its export is still what is recorded.
     agency.desk.hold_unknown = True
     assert counts(await agency.take(as_csv([row]))) == (1, 0, 0, 1, 0)
+
+
+async def test_what_the_node_stated_goes_out_as_json_and_comes_back_unchanged(agency: Agency, tmp_path: Path) -> None:
+    await agency.take(FIRST)
+    path, store = tmp_path / "out.json", agency.opened.office.store
+    found = await export_file(store, BOOK, "bccat", path, form="assist")
+    # h213 has a condition, r201 an unassigned part: ASSIST's form has neither.
+    assert [(one.id, one.field) for _, one in found.unsaid] == [("h213", "outcome"), ("r201", "outcome")]
+    assert (found.agreements, found.left_out) == (1, 2)
+    report = await agency.desk.run(reader_of(path, BOOK), agency.opened.office.importer())
+    assert counts(report) == (1, 0, 0, 1, 0)
+
+
+async def test_the_bound_on_what_waits_is_counted_only_where_it_may_be_reached(agency: Agency) -> None:
+    await agency.take(FIRST)
+    look, store = agency.opened.look, agency.opened.office.store
+    # A gap in the numbers makes the bound by the ends of the index much larger than what there is.
+    await look.execute("ALTER TABLE node.draft ALTER COLUMN id RESTART WITH 5000000")
+    more = FIRST + "z9,UFV RLST 201,SFU HIST 213 (3),2011-01-01,,,,\n"
+    assert counts(await agency.take(more)) == (7, 1, 0, 3, 3)
+    (waiting,) = await agency.opened.rows("SELECT count(*) AS n FROM node.draft")
+    store.outbox_max = waiting["n"]
+    with pytest.raises(Unavailable) as caught:
+        await agency.take(more + "z10,UFV RLST 201,SFU HUM 130 (3),2011-01-01,,,,\n")
+    assert caught.value.code == "outbox-full"
+
+
+async def test_agreements_killed_in_the_middle_go_on_where_they_were_and_go_out_again(
+    agency: Agency, database: str, tmp_path: Path
+) -> None:
+    many = 3_000
+    rows = [f"m{n},UFV RLST 201,SFU HUM 130 (3),2010-05-01,,,,Kept {n}" for n in range(many)]
+    path, table, config = tmp_path / "many.csv", tmp_path / "institutions.csv", tmp_path / "node.toml"
+    path.write_text(HEADER + "\n".join(rows) + "\n", encoding="utf-8")
+    table.write_text("code,member,credit_system,delegation\nSFU,sfu,units,sfu/to-bccat\nUFV,ufv,,\n", encoding="utf-8")
+    config.write_text(
+        f'member = "bccat"\nnetwork = "{agency.opened.office.config.network}"\n'
+        f'root_public_key_file = "{tmp_path / "root.pub"}"\nkey_file = "{tmp_path / "signing.key"}"\n'
+        f'learner_key_file = "{tmp_path / "learners.key"}"\nrecord_key_file = "{tmp_path / "records.key"}"\n'
+        f'[database]\nurl = "{database}"\n[kafka]\n',
+        encoding="utf-8",
+    )
+    options = ("--config", str(config), "--institutions", str(table))
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "passerelle", "agreements", "import", str(path), *options
+    )
+    query = "SELECT count(*) AS n, count(DISTINCT thing) AS things FROM node.record WHERE kind = 'recognitions'"
+
+    async def in_the_middle() -> bool:
+        return child.returncode is not None or (await agency.opened.rows(query))[0]["n"] >= 500
+
+    await wait_for(in_the_middle, timeout_s=60, every_s=0.02)
+    child.kill()
+    assert await child.wait() != 0, "the import was over before it could be killed"
+    stored = (await agency.opened.rows(query))[0]["n"]
+    assert 0 < stored < many
+    desk = AgreementDesk(agency.opened.office.store, BOOK, "bccat")
+    report = await desk.run(reader_of(path, BOOK), agency.opened.office.importer())
+    assert counts(report) == (many, many - stored, 0, stored, 0)
+    assert await agency.opened.rows(query) == [{"n": many, "things": many}]
+    events = "SELECT count(*) AS n, count(DISTINCT thing) AS things FROM node.draft"
+    assert await agency.opened.rows(events) == [{"n": many, "things": many}]
+    notes = await agency.opened.rows("SELECT count(*) AS n, count(DISTINCT note) AS notes FROM node.agreement_note")
+    assert notes == [{"n": many, "notes": many}]
+    out = tmp_path / "out.json"
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "passerelle", "agreements", "export", str(out), *options, "--format", "assist", "--json",
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    told = json.loads((await child.communicate())[0])
+    assert (child.returncode, told["agreements"], told["left_out"]) == (0, many, 0)
+    # The private notes stay at home, and that is told.
+    assert {one["field"] for one in told["unsaid"]} == {"private_note"}
+    assert len(Path(told["report"]).read_text(encoding="utf-8").splitlines()) == many + 1

@@ -121,6 +121,23 @@ async def test_find_for_people_in_both_languages(live: Running) -> None:
     assert (await passerelle("equivalency", "find", "humber/design-1", "--lang", "fr", live=live)).out == french.out
 
 
+async def test_a_look_up_is_explained_as_json_and_in_both_languages(live: Running) -> None:
+    asked = ("equivalency", "find", "humber/design-1", "--valid-on", "2025-05-01", "--explain")
+    answer = (await passerelle(*asked, "--json", live=live)).answer
+    [trace] = answer["traces"]
+    assert (trace["rule"], trace["receiver"], trace["match"]) == ("queens/r1", "queens", "match")
+    assert trace["root"]["met"]
+    [compared] = trace["root"]["compared"]
+    assert (compared["code"], compared["parameters"]["completed_on"]) == ("inside-validity", "2025-05-01")
+    shown = await passerelle(*asked, "--lang", "fr", live=live)
+    for part in ("Règles essayées : 1", "queens/r1 v1", "✓ cours humber/design-1", "réussi le 2025-05-01"):
+        assert part in shown.out
+    back = ("equivalency", "reverse", "queens/arch-101", "--valid-on", "2025-05-01", "--explain")
+    shown = await passerelle(*back, live=live)
+    for part in ("Rules tried: 1", "✓ course humber/design-1", "Ledger position"):
+        assert part in shown.out
+
+
 async def test_search_and_show(live: Running) -> None:
     found = (await passerelle("equivalency", "search", "architecture", "--json", live=live)).answer
     assert [one["id"] for one in found["achievements"]] == ["queens/arch-101"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -30,7 +29,7 @@ HoldOption = Annotated[
     bool, typer.Option("--hold-unknown", help="Hold rules back whose courses nobody has published yet.")
 ]
 FormatOption = Annotated[
-    str, typer.Option("--format", help="csv, assist-json or ctdl-json; found from the file by default.")
+    str, typer.Option("--format", help="csv, assist-json or ctdl-json; import and diff find it from the file.")
 ]
 
 
@@ -103,39 +102,33 @@ def export(
     receiver: Annotated[str, typer.Option("--receiver", help="Only rules of this receiving member.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Write what this node has published, and the private notes that it keeps, as an agreements file."""
-    from passerelle.core.errors import FormatError
-    from passerelle.node.agreements.desk import rows_of
-    from passerelle.node.agreements.table import COLUMNS
+    """Write what this node has published, and the private notes that it keeps, as an agreements file.
+
+    Exit code 0: every agreement written; 2: the format cannot say some of them, and they are left out.
+    """
+    from passerelle.node.agreements.export import export_file
+    from passerelle.node.csv_report import report_path, write_report
 
     book = _book(institutions)
-    if form != "csv":
-        fix = "Export as csv."
-        raise FormatError("format-unknown", "agreements are not written in this format", where="--format", fix=fix)
 
-    async def work(office: Office) -> int:
-        count = 0
-        try:
-            with file.open("x", encoding="utf-8", newline="") as out:
-                writer = csv.DictWriter(out, list(COLUMNS), lineterminator="\n")
-                writer.writeheader()
-                async for row in rows_of(office.store, book, office.config.member, receiver=receiver):
-                    writer.writerow(row)
-                    count += 1
-        except FileExistsError:
-            fix = "Name a new file."
-            raise FormatError("argument-invalid", "the file is there already", where=str(file), fix=fix) from None
-        except FormatError:
-            # Nothing half done: a file that lacks agreements would end them when it is compared as a whole.
-            file.unlink(missing_ok=True)
-            raise
-        return count
+    async def work(office: Office) -> Any:
+        member = office.config.member
+        found = await export_file(office.store, book, member, file, form=form, receiver=receiver)
+        return found, office.config.language
 
-    count = with_office(config, work)
+    found, language = with_office(config, work)
+    target = report_path(file)
+    if found.unsaid:
+        write_report(target, [one.as_error(number) for number, one in found.unsaid])
     if as_json:
-        print_json({"file": str(file), "agreements": count})
+        print_json({"file": str(file), **found.as_dict(), "report": str(target) if found.unsaid else None})
     else:
-        print(f"{file}: {count}")
+        print(f"{file}: {found.agreements}")
+        if found.unsaid:
+            told = UNSAID[1 if language == "fr" else 0]
+            print(told.format(left_out=found.left_out, count=found.unsaid_count, report=target))
+    if found.left_out:
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -177,6 +170,10 @@ def diff(
         raise typer.Exit(3)
 
 
+UNSAID: Final = (
+    "The format cannot say {count} fields; {left_out} agreements are left out. Each is told in {report}.",
+    "Le format ne peut dire {count} champs; {left_out} ententes sont omises. Chacun est nommé dans {report}.",
+)
 ACTIONS: Final = {
     "grant": ("grant", "accorder"),
     "deny": ("deny", "refuser le crédit"),

@@ -91,11 +91,16 @@ def request(
     digest = _outline_hash(outline_file, outline_sha256)
 
     async def work(office: Office) -> list[dict[str, Any]]:
-        day = due or (_today(office) + dt.timedelta(days=target_days)).isoformat()
+        day = target_day(due, _today(office), target_days)
         question = Question(achievement, to, version, towards, replaces, outline, digest, day, note)
         return await _request(office, question, again, wait)
 
     _told(with_office(config, work), as_json)
+
+
+def target_day(due: str, today: dt.date, days: int) -> str:
+    """The day that was named, or so many days from today: ``YYYY-MM-DD``."""
+    return due or (today + dt.timedelta(days=days)).isoformat()
 
 
 async def _request(office: Office, question: Question, again: bool, wait: float) -> list[dict[str, Any]]:

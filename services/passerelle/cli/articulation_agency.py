@@ -8,27 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from passerelle.cli import answering, articulation_show
-from passerelle.cli.answering import (
-    QUERY_DEFAULT,
-    KnownAtOption,
-    LangOption,
-    MinPositionOption,
-    QueryOption,
-    TimeoutOption,
-)
-from passerelle.cli.common import JsonOption, print_json
+from passerelle.cli.asking import Asking, asks
+from passerelle.cli.common import print_json
 
 if TYPE_CHECKING:
     from passerelle.api.equivalency.v1 import articulation_pb2
 
-MAX_SHOWN: Final = 100_000
 PAGE: Final = 1_000
 MAX_DRAFT: Final = 32 * 1024 * 1024
 
 ReceiverOption = Annotated[str, typer.Option("--receiver", help="Whose rules: the receiving member.")]
 SenderOption = Annotated[str, typer.Option("--sender", help="Only rules that send this member's achievements.")]
-ValidOnOption = Annotated[str, typer.Option("--valid-on", help="Completion date, YYYY-MM-DD; today otherwise.")]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, max=MAX_SHOWN, help="Most results shown.")]
 
 
 def call(query: str, method: str, request: Any, timeout: float) -> Any:
@@ -52,149 +42,108 @@ def _method(name: str) -> Any:
     )
 
 
-def _list(method: str, field: str, asked: dict[str, Any], common: tuple[Any, ...]) -> None:
+def _list(method: str, field: str, asked: dict[str, Any], asking: Asking) -> None:
     """Ask for a list over the rules of a receiver and show it."""
     from passerelle.api.equivalency.v1 import articulation_pb2 as pb
 
-    query, known_at, limit, lang, timeout, json = common
-    known = answering.known_at(known_at) or None
     request = getattr(pb, f"{method}Request")
-    first, found = pages(query, method, request, {**asked, "known_at": known}, field, limit, timeout)
-    if json:
+    asked = {**asked, **asking.moment()}
+    first, found = pages(asking.query, method, request, asked, field, asking.limit, asking.timeout)
+    if asking.json:
         shown = [answering.as_json(one) for one in found]
         print_json({field: shown, "position": answering.as_json(first.position)})
         return
-    articulation_show.findings(method, first, found, answering.language(lang))
+    articulation_show.findings(method, first, found, asking.language)
 
 
+@asks(10.0, valid_on=True)
 def precedents(
+    asking: Asking,
     achievement: Annotated[str, typer.Argument(help="Sending achievement: humber/HIST101.")],
     receiver: Annotated[str, typer.Option("--receiver", help="Leave this receiver's own answers out.")] = "",
-    valid_on: ValidOnOption = "",
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 10.0,
-    json: JsonOption = False,
 ) -> None:
     """How others decided on an achievement. Precedents bind nobody."""
     from passerelle.api.equivalency.v1 import articulation_pb2 as pb
 
-    asked = pb.ListPrecedentsRequest(
-        achievement=achievement, receiver=receiver, valid_on=valid_on, min_position=min_position,
-        known_at=answering.known_at(known_at) or None,
-    )  # fmt: skip
-    response = call(query, "ListPrecedents", asked, timeout)
-    if json:
+    asked = pb.ListPrecedentsRequest(achievement=achievement, receiver=receiver, **asking.moment())
+    response = asking.one(_method("ListPrecedents"), asked)
+    if asking.json:
         print_json(answering.as_json(response))
         return
-    articulation_show.precedents(response, answering.language(lang))
+    articulation_show.precedents(response, asking.language)
 
 
+@asks(60.0, min_position=False, limit=1_000)
 def contradictions(
+    asking: Asking,
     receiver: ReceiverOption,
     sender: SenderOption = "",
-    known_at: KnownAtOption = None,
-    limit: LimitOption = 1_000,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 60.0,
-    json: JsonOption = False,
 ) -> None:
     """Rules that send the same, hold at the same time, and do not agree."""
     asked = {"receiver": receiver, "sender": sender}
-    _list("ListContradictions", "contradictions", asked, (query, known_at, limit, lang, timeout, json))
+    _list("ListContradictions", "contradictions", asked, asking)
 
 
+@asks(60.0, valid_on=True, min_position=False, limit=1_000)
 def one_way(
+    asking: Asking,
     receiver: ReceiverOption,
     sender: SenderOption = "",
-    valid_on: ValidOnOption = "",
-    known_at: KnownAtOption = None,
-    limit: LimitOption = 1_000,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 60.0,
-    json: JsonOption = False,
 ) -> None:
     """One course for one course, and no rule back at the sender."""
-    asked = {"receiver": receiver, "sender": sender, "valid_on": valid_on}
-    _list("ListNonReciprocal", "rules", asked, (query, known_at, limit, lang, timeout, json))
+    asked = {"receiver": receiver, "sender": sender}
+    _list("ListNonReciprocal", "rules", asked, asking)
 
 
+@asks(60.0, valid_on=True, min_position=False, limit=1_000)
 def orphans(
+    asking: Asking,
     receiver: ReceiverOption,
     sender: SenderOption = "",
-    valid_on: ValidOnOption = "",
-    known_at: KnownAtOption = None,
-    limit: LimitOption = 1_000,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 60.0,
-    json: JsonOption = False,
 ) -> None:
     """Rules whose course was revised, retired or renumbered since they were stated."""
-    asked = {"receiver": receiver, "sender": sender, "valid_on": valid_on}
-    _list("ListOrphans", "orphans", asked, (query, known_at, limit, lang, timeout, json))
+    asked = {"receiver": receiver, "sender": sender}
+    _list("ListOrphans", "orphans", asked, asking)
 
 
+@asks(60.0, valid_on=True, min_position=False, limit=1_000)
 def ending(
+    asking: Asking,
     receiver: ReceiverOption,
     sender: SenderOption = "",
     within: Annotated[int, typer.Option("--within", min=1, max=36_500, help="Days from the date.")] = 180,
-    valid_on: ValidOnOption = "",
-    known_at: KnownAtOption = None,
-    limit: LimitOption = 1_000,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 60.0,
-    json: JsonOption = False,
 ) -> None:
     """Rules whose last completion date is near."""
-    asked = {"receiver": receiver, "sender": sender, "within_days": within, "valid_on": valid_on}
-    _list("ListEnding", "rules", asked, (query, known_at, limit, lang, timeout, json))
+    asked = {"receiver": receiver, "sender": sender, "within_days": within}
+    _list("ListEnding", "rules", asked, asking)
 
 
+@asks(60.0, valid_on=True, limit=100, most=1_000)
 def coverage(
+    asking: Asking,
     sender: Annotated[str, typer.Option("--sender", help="Sending member.")],
     receiver: ReceiverOption,
-    valid_on: ValidOnOption = "",
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000, help="Most achievements listed.")] = 100,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 60.0,
-    json: JsonOption = False,
 ) -> None:
     """How many of the sender's achievements the receiver has answered, and which nobody has evaluated."""
     from passerelle.api.equivalency.v1 import articulation_pb2 as pb
 
-    asked = pb.GetCoverageRequest(
-        sender=sender, receiver=receiver, valid_on=valid_on, limit=limit, min_position=min_position,
-        known_at=answering.known_at(known_at) or None,
-    )  # fmt: skip
-    response = call(query, "GetCoverage", asked, timeout)
-    if json:
+    asked = pb.GetCoverageRequest(sender=sender, receiver=receiver, limit=asking.limit, **asking.moment())
+    response = asking.one(_method("GetCoverage"), asked)
+    if asking.json:
         print_json(answering.as_json(response))
         return
-    articulation_show.coverage(response, answering.language(lang))
+    articulation_show.coverage(response, asking.language)
 
 
+@asks(120.0)
 def what_if(
+    asking: Asking,
     draft: Annotated[Path, typer.Argument(help="Draft: an agreements file, or JSON: a list of {id, data}.")],
     transcripts: Annotated[list[Path], typer.Argument(help="Transcripts; docs/agency.md gives their form.")],
     receiver: ReceiverOption,
     member: Annotated[str, typer.Option("--member", help="Whose ids the draft has; the receiver otherwise.")] = "",
     institutions: Annotated[Path | None, typer.Option("--institutions", help="Table of institutions.")] = None,
     valid_on: Annotated[str, typer.Option("--valid-on", help="Date that ages count back from; today otherwise.")] = "",
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 120.0,
-    json: JsonOption = False,
 ) -> None:
     """Who would gain and who would lose by a draft of rules. Nothing is published or stored."""
     from passerelle.api.equivalency.v1 import articulation_pb2 as pb
@@ -214,14 +163,13 @@ def what_if(
         ],
         rules=rules,
         valid_on=valid_on,
-        min_position=min_position,
-        known_at=answering.known_at(known_at) or None,
+        **asking.moment(),
     )
-    response: articulation_pb2.WhatIfResponse = call(query, "WhatIf", asked, timeout)
-    if json:
+    response: articulation_pb2.WhatIfResponse = asking.one(_method("WhatIf"), asked)
+    if asking.json:
         print_json(answering.as_json(response))
         return
-    articulation_show.what_if(response, answering.language(lang))
+    articulation_show.what_if(response, asking.language)
 
 
 def _draft(path: Path, institutions: Path | None, member: str) -> list[tuple[str, str]]:

@@ -8,17 +8,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from passerelle.cli import answering
-from passerelle.cli.answering import (
-    QUERY_DEFAULT,
-    KnownAtOption,
-    LangOption,
-    MinPositionOption,
-    QueryOption,
-    SignOption,
-    TimeoutOption,
-)
-from passerelle.cli.common import JsonOption, print_json
-from passerelle.cli.equivalency_show import show_answers, show_found, show_lines, show_one, show_traces
+from passerelle.cli.asking import Asking, asks
+from passerelle.cli.common import print_json
+from passerelle.cli.equivalency_show import show_answers, show_found, show_lines, show_one
+from passerelle.cli.equivalency_trace import show_line_traces, show_tried
 
 app = typer.Typer(no_args_is_help=True)
 MAX_SHOWN: Final = 10_000
@@ -26,8 +19,7 @@ MAX_SHOWN: Final = 10_000
 AchievementArgument = Annotated[str, typer.Argument(help="Achievement id, for example humber/revit-architecture.")]
 ToOption = Annotated[str, typer.Option("--to", help="Receiving member; all otherwise.")]
 JurisdictionOption = Annotated[str, typer.Option("--jurisdiction", help="Receivers in one jurisdiction: CA-NS.")]
-ValidOnOption = Annotated[str, typer.Option("--valid-on", help="Completion date, YYYY-MM-DD; today otherwise.")]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, max=MAX_SHOWN, help="Most answers shown.")]
+ExplainOption = Annotated[bool, typer.Option("--explain", help="Show how the answer came about, rule by rule.")]
 
 
 @app.callback()
@@ -36,19 +28,13 @@ def equivalency() -> None:
 
 
 @app.command()
+@asks(10.0, valid_on=True, limit=1_000, most=MAX_SHOWN, sign=True)
 def find(
+    asking: Asking,
     achievement: AchievementArgument,
     to: ToOption = "",
     jurisdiction: JurisdictionOption = "",
-    valid_on: ValidOnOption = "",
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
-    limit: LimitOption = 1_000,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 10.0,
-    sign: SignOption = None,
-    json: JsonOption = False,
+    explain: ExplainOption = False,
 ) -> None:
     """What a sending achievement counts for, at one receiver or everywhere."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
@@ -58,27 +44,19 @@ def find(
         "achievement": achievement,
         "receiver": to,
         "jurisdiction": jurisdiction,
-        "valid_on": valid_on,
-        "min_position": min_position,
-        "known_at": answering.known_at(known_at) or None,
+        **asking.moment(),
     }
-    request = pb.FindRequest(**asked, signed=sign is not None)
-    _look_up(query, Equivalency.FIND, request, limit, timeout, answering.language(lang), json, sign)
+    request = pb.FindRequest(**asked, signed=asking.sign is not None, explain=explain)
+    _look_up(Equivalency.FIND, request, asking)
 
 
 @app.command()
+@asks(10.0, valid_on=True, limit=1_000, most=MAX_SHOWN, sign=True)
 def reverse(
+    asking: Asking,
     achievement: AchievementArgument,
     sender: Annotated[str, typer.Option("--from", help="Sending member; all otherwise.")] = "",
-    valid_on: ValidOnOption = "",
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
-    limit: LimitOption = 1_000,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 10.0,
-    sign: SignOption = None,
-    json: JsonOption = False,
+    explain: ExplainOption = False,
 ) -> None:
     """What counts for a receiver's course or programme."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
@@ -87,43 +65,36 @@ def reverse(
     asked: dict[str, Any] = {
         "achievement": achievement,
         "sender": sender,
-        "valid_on": valid_on,
-        "min_position": min_position,
-        "known_at": answering.known_at(known_at) or None,
+        **asking.moment(),
     }
-    request = pb.ReverseRequest(**asked, signed=sign is not None)
-    _look_up(query, Equivalency.REVERSE, request, limit, timeout, answering.language(lang), json, sign)
+    request = pb.ReverseRequest(**asked, signed=asking.sign is not None, explain=explain)
+    _look_up(Equivalency.REVERSE, request, asking)
 
 
-def _look_up(
-    query: str, method: Any, request: Any, limit: int, timeout: float, lang: str, json: bool, sign: Path | None
-) -> None:
-    if sign is not None:
-        request.page_size = min(limit, 1_000)
-    first, answers = answering.ask_pages(query, method, request, "answers", limit, timeout)
-    answering.keep_signed(sign, first)
-    if json:
+def _look_up(method: Any, request: Any, asking: Asking) -> None:
+    if asking.sign is not None:
+        request.page_size = min(asking.limit, 1_000)
+    first, answers = asking.pages(method, request, "answers")
+    answering.keep_signed(asking.sign, first)
+    if asking.json:
         shown = [answering.as_json(answer) for answer in answers]
         print_json({**answering.as_json(first), "answers": shown, "next_page_token": ""})
         return
-    show_answers(first, answers, lang, by_sending=method.name == "Reverse")
+    show_answers(first, answers, asking.language, by_sending=method.name == "Reverse")
+    if request.explain:
+        show_tried(first, asking.language)
 
 
 @app.command()
+@asks(30.0, sign=True)
 def evaluate(
+    asking: Asking,
     file: Annotated[Path, typer.Argument(help="A transcript: CSV or JSON; docs/agency.md gives the columns.")],
     to: ToOption = "",
     valid_on: Annotated[str, typer.Option("--valid-on", help="Date that ages count back from; today otherwise.")] = "",
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
     towards: Annotated[str, typer.Option("--towards", help="Programme at the receiver to count towards.")] = "",
     caps: Annotated[str, typer.Option("--caps", help="Policy pack with the caps to apply; needs --towards.")] = "",
-    explain: Annotated[bool, typer.Option("--explain", help="Show how each answer came about.")] = False,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 30.0,
-    sign: SignOption = None,
-    json: JsonOption = False,
+    explain: ExplainOption = False,
 ) -> None:
     """A whole transcript, line by line, against the rules of one receiver or of all. It is not stored."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
@@ -134,31 +105,32 @@ def evaluate(
         lines=[pb.TranscriptLine(**line) for line in read_transcript(file)],
         receiver=to,
         valid_on=valid_on,
-        min_position=min_position,
-        known_at=answering.known_at(known_at) or None,
+        **asking.moment(),
         towards=towards,
         caps=caps,
         explain=explain,
-        signed=sign is not None,
+        signed=asking.sign is not None,
     )
 
     async def call(client: Any) -> list[Any]:
-        return [response async for response in client.stream(Equivalency.EVALUATE, request, timeout_s=timeout)]
+        return [response async for response in client.stream(Equivalency.EVALUATE, request, timeout_s=asking.timeout)]
 
-    *lines, last = answering.ask(query, call)
-    answering.keep_signed(sign, last)
-    if json:
+    *lines, last = answering.ask(asking.query, call)
+    answering.keep_signed(asking.sign, last)
+    if asking.json:
         total = answering.as_json(last)
         shown = [answering.as_json(line) for line in lines]
         print_json({"lines": shown, "summary": total["summary"], "position": total["position"]})
         return
-    show_lines(request, lines, last, answering.language(lang))
+    show_lines(request, lines, last, asking.language)
     if explain:
-        show_traces(lines, answering.language(lang))
+        show_line_traces(lines, asking.language)
 
 
 @app.command()
+@asks(10.0, min_position=False, limit=50, most=MAX_SHOWN)
 def search(
+    asking: Asking,
     words: Annotated[list[str] | None, typer.Argument(help="Words, or a course code.")] = None,
     member: Annotated[str, typer.Option("--member", help="Offered or awarded by.")] = "",
     kind: Annotated[str, typer.Option("--kind", help="micro-credential, course, ...")] = "",
@@ -166,12 +138,6 @@ def search(
     delivery: Annotated[str, typer.Option("--delivery", help="in-person, online-asynchronous, ...")] = "",
     framework: Annotated[str, typer.Option("--framework", help="Aligned to this framework.")] = "",
     occupation: Annotated[str, typer.Option("--occupation", help="NOC 2021 unit group, five digits.")] = "",
-    known_at: KnownAtOption = None,
-    limit: LimitOption = 50,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 10.0,
-    json: JsonOption = False,
 ) -> None:
     """Achievements by words, code and facets."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
@@ -185,27 +151,23 @@ def search(
         "delivery_mode": delivery,
         "framework": framework,
         "occupation": occupation,
-        "known_at": answering.known_at(known_at) or None,
+        **asking.moment(),
     }
 
-    request = pb.SearchRequest(**asked, page_size=min(limit, 1_000))
-    first, found = answering.ask_pages(query, Equivalency.SEARCH, request, "achievements", limit, timeout)
-    if json:
+    request = pb.SearchRequest(**asked, page_size=min(asking.limit, 1_000))
+    first, found = asking.pages(Equivalency.SEARCH, request, "achievements")
+    if asking.json:
         shown = [answering.as_json(one) for one in found]
         print_json({**answering.as_json(first), "achievements": shown, "next_page_token": ""})
         return
-    show_found(first, found, answering.language(lang))
+    show_found(first, found, asking.language)
 
 
 @app.command()
+@asks(10.0)
 def show(
+    asking: Asking,
     achievement: AchievementArgument,
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 10.0,
-    json: JsonOption = False,
 ) -> None:
     """One achievement: what was published about it, and who endorses it."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
@@ -213,14 +175,13 @@ def show(
 
     request = pb.GetAchievementRequest(
         achievement=achievement,
-        min_position=min_position,
-        known_at=answering.known_at(known_at) or None,
+        **asking.moment(),
     )
-    response = answering.ask_one(query, Equivalency.GET_ACHIEVEMENT, request, timeout)
-    if json:
+    response = asking.one(Equivalency.GET_ACHIEVEMENT, request)
+    if asking.json:
         print_json(answering.as_json(response))
         return
-    show_one(response, answering.language(lang))
+    show_one(response, asking.language)
 
 
 def _register() -> None:

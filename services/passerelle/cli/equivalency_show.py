@@ -176,35 +176,6 @@ def show_one(response: Any, lang: str) -> None:
     out.print(answering.position_text(response.position, lang))
 
 
-def show_traces(lines: list[Any], lang: str) -> None:
-    """How each answer came about: the rule, its clauses with the values compared, and the tables read."""
-    from rich.tree import Tree
-
-    out = answering.console()
-    for line in lines:
-        if not line.HasField("trace"):
-            continue
-        trace = line.trace
-        verdict = answering.word(line.DESCRIPTOR.fields_by_name["match"].enum_type, trace.match)
-        root = Tree(plain(f"{line.line}  {trace.rule} v{trace.version}  {chosen(VERDICTS[verdict], lang)}"))
-        for reason in trace.reasons:
-            root.add(plain(answering.reason_text(reason, lang)))
-        _grow_clause(root, trace.root, lang)
-        for table in trace.tables:
-            root.add(plain(f"{chosen(('table', 'table'), lang)}: {table}"))
-        out.print(root)
-
-
-def _grow_clause(branch: Tree, clause: Any, lang: str) -> None:
-    mark = "✓" if clause.met else "✗"
-    used = f"  ({', '.join(str(number) for number in clause.used_lines)})" if clause.used_lines else ""
-    inner = branch.add(plain(f"{mark} {clause.kind} {clause.achievement}{used}".replace("  ", " ")))
-    for reason in clause.reasons:
-        inner.add(plain(answering.reason_text(reason, lang)))
-    for part in clause.parts:
-        _grow_clause(inner, part, lang)
-
-
 def show_rules(response: Any, rules: list[Any], lang: str) -> None:
     """Rules as a table."""
     from rich.table import Column, Table

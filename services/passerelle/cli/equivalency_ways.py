@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from passerelle.cli import answering
-from passerelle.cli.answering import (
-    QUERY_DEFAULT,
-    KnownAtOption,
-    LangOption,
-    MinPositionOption,
-    QueryOption,
-    TimeoutOption,
-)
-from passerelle.cli.common import JsonOption, print_json
+from passerelle.cli.asking import Asking, asks
+from passerelle.cli.common import print_json
 from passerelle.cli.equivalency_show import show_pathways, show_rules
 
-ValidOn = Annotated[str, typer.Option("--valid-on", help="Completion date, YYYY-MM-DD; today otherwise.")]
+MAX_SHOWN: Final = 10_000
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,19 +21,13 @@ def add_to(app: typer.Typer) -> None:
     app.command()(pathways)
 
 
+@asks(30.0, valid_on=True, limit=200, most=MAX_SHOWN)
 def between(
+    asking: Asking,
     words: Annotated[list[str] | None, typer.Argument(help="Words or a code of the course that is sent.")] = None,
     sender: Annotated[str, typer.Option("--from", help="Sending member, or its jurisdiction: CA-ON.")] = "",
     receiver: Annotated[str, typer.Option("--to", help="Receiving member, or its jurisdiction: CA-NS.")] = "",
     achievement: Annotated[str, typer.Option("--achievement", help="One achievement that is sent.")] = "",
-    valid_on: ValidOn = "",
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Most rules shown.")] = 200,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 30.0,
-    json: JsonOption = False,
 ) -> None:
     """Rules in force between two members or two provinces."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
@@ -51,18 +38,16 @@ def between(
         **_side("receiver", receiver),
         "achievement": achievement,
         "words": " ".join(words or ()),
-        "valid_on": valid_on,
-        "min_position": min_position,
-        "known_at": answering.known_at(known_at) or None,
+        **asking.moment(),
     }
 
-    request = pb.ListRulesRequest(**asked, page_size=min(limit, 1_000))
-    first, rules = answering.ask_pages(query, Equivalency.LIST_RULES, request, "rules", limit, timeout)
-    if json:
+    request = pb.ListRulesRequest(**asked, page_size=min(asking.limit, 1_000))
+    first, rules = asking.pages(Equivalency.LIST_RULES, request, "rules")
+    if asking.json:
         shown = [answering.as_json(rule) for rule in rules]
         print_json({**answering.as_json(first), "rules": shown, "next_page_token": ""})
         return
-    show_rules(first, rules, answering.language(lang))
+    show_rules(first, rules, asking.language)
 
 
 def _side(name: str, value: str) -> dict[str, str]:
@@ -70,17 +55,12 @@ def _side(name: str, value: str) -> dict[str, str]:
     return {f"{name}_jurisdiction" if value.isupper() else name: value}
 
 
+@asks(30.0, valid_on=True)
 def pathways(
+    asking: Asking,
     target: Annotated[str, typer.Argument(help="Achievement or programme to reach.")],
     held: Annotated[Path | None, typer.Option("--held", help="What is held: a transcript file, CSV or JSON.")] = None,
     count: Annotated[int, typer.Option("--count", min=1, max=20, help="How many ways.")] = 3,
-    valid_on: ValidOn = "",
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 30.0,
-    json: JsonOption = False,
 ) -> None:
     """The best ways from what is held to an achievement or a programme."""
     from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
@@ -91,12 +71,10 @@ def pathways(
         held=[] if held is None else [pb.TranscriptLine(**line) for line in read_transcript(held)],
         target=target,
         count=count,
-        valid_on=valid_on,
-        min_position=min_position,
-        known_at=answering.known_at(known_at) or None,
+        **asking.moment(),
     )
-    response = answering.ask_one(query, Equivalency.PATHWAYS, request, timeout)
-    if json:
+    response = asking.one(Equivalency.PATHWAYS, request)
+    if asking.json:
         print_json(answering.as_json(response))
         return
-    show_pathways(response, answering.language(lang))
+    show_pathways(response, asking.language)

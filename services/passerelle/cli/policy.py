@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -128,27 +129,38 @@ def run_tests(
 
 @app.command()
 def diff(
-    old: Annotated[Path, typer.Argument(help="The pack as it is.", metavar="A")],
-    new: Annotated[Path, typer.Argument(help="The pack as it shall be.", metavar="B")],
+    old: Annotated[Path, typer.Argument(help="The pack as it is; alone: as it shall be.", metavar="A")],
+    new: Annotated[
+        Path | None,
+        typer.Argument(help="The pack as it shall be; without it, A is set against the published one.", metavar="B"),
+    ] = None,
     cases: CasesOption = None,
+    of: Annotated[str, typer.Option("--of", help="The member that published it; the operator otherwise.")] = "",
+    asked_on: Annotated[str, typer.Option("--asked-on", help="Published and in force on this date.")] = "",
+    query: QueryOption = QUERY_DEFAULT,
+    timeout: TimeoutOption = 10.0,
     json: JsonOption = False,
 ) -> None:
-    """What changes from pack A to pack B: members, rules, texts, and outcomes of the cases where there are some."""
-    from passerelle.core.policy import evaluate_pack
+    """What changes from pack A to pack B, or from the published pack to A: members, rules, texts, outcomes of cases."""
     from passerelle.core.policycases import compare
 
-    (_, before), (_, after) = _read(old), _read(new)
-    changes = compare(before, after)
-    where = cases or _beside(old)
-    moved = []
-    for case in _cases(before, where) if where.is_file() else ():
-        was, now = (evaluate_pack(pack, case.facts, case.scope).outcome for pack in (before, after))
-        if was != now:
-            moved.append({"case": case.name, "before": was, "after": now})
+    _, given = _read(old)
+    if new is None:
+        from passerelle.cli.policy_published import published
+
+        name = f"{of}/{given.id}" if of else given.id
+        before, index = answering.ask(query, lambda client: published(client, name, asked_on, timeout))
+        after, basis = given, {"published": {"index": index, "version": before.version}}
+    else:
+        before, after, basis = given, _read(new)[1], {}
+    changes, where = compare(before, after), cases or _beside(old)
+    moved = _moved(before, after, _cases(given, where) if where.is_file() else ())
     if json:
         told = [{"place": one.place, "before": one.before, "after": one.after} for one in changes]
-        print_json({"changes": told, "outcomes": moved})
+        print_json({**basis, "changes": told, "outcomes": moved})
         return
+    if basis:
+        print(f"against version {before.version}, ledger entry {index}")
     for one in changes:
         print(one.place)
         print(f"  - {one.before or '(absent)'}")
@@ -157,6 +169,18 @@ def diff(
         print(f"case {row['case']}: {row['before']} -> {row['after']}")
     if not changes:
         print("no difference")
+
+
+def _moved(before: Pack, after: Pack, cases: Iterable[Case]) -> list[dict[str, str]]:
+    """The cases with another outcome."""
+    from passerelle.core.policy import evaluate_pack
+
+    moved = []
+    for case in cases:
+        was, now = (evaluate_pack(pack, case.facts, case.scope).outcome for pack in (before, after))
+        if was != now:
+            moved.append({"case": case.name, "before": was, "after": now})
+    return moved
 
 
 @app.command()

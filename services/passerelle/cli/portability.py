@@ -37,6 +37,7 @@ WORDS: Final = {
         "Proof of an entry: passerelle proof get --index N.",
         "Preuve d'une inscription : passerelle proof get --index N.",
     ),
+    "proofs": ("Entries proved: {}; left out: {}.", "Inscriptions prouvées : {}; omises : {}."),
     "absent": ("not stated", "non indiqué"),
     "built-in": ("built in", "intégrée"),
     "ledger": ("ledger entry", "inscription du registre"),
@@ -75,6 +76,9 @@ def assess(
         bool, typer.Option("--lisbon", help="Recognised unless a receiver states a substantial difference.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show each clause's rule, part by part.")] = False,
+    proofs: Annotated[
+        bool, typer.Option("--proofs", help="With the proofs of the named entries; they go into --sign and --json.")
+    ] = False,
     lang: LangOption = None,
     timeout: TimeoutOption = 10.0,
     sign: SignOption = None,
@@ -97,6 +101,7 @@ def assess(
         min_position=min_position,
         known_at=answering.known_at(known_at) or None,
         signed=sign is not None,
+        with_proofs=proofs,
     )
     response = answering.ask_one(query, Portability.ASSESS, request, timeout)
     answering.keep_signed(sign, response)
@@ -106,6 +111,9 @@ def assess(
     _show(response, answering.language(lang))
     if explain:
         show_clauses(response, answering.language(lang))
+    if proofs:
+        counts = _word("proofs", answering.language(lang)).format(len(response.proofs), response.proofs_left_out)
+        answering.console().print(counts)
 
 
 def given_facts(rows: list[str] | None) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from passerelle.core.errors import FormatError
 
 if TYPE_CHECKING:
     from passerelle.core.answer import VerifiedAnswer
+    from passerelle.core.answerproofs import Proved
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -42,8 +44,9 @@ def answer(
     lang: LangOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a signed answer offline: signature, checkpoint, position, time; --print writes it as a page."""
+    """Check a signed answer offline: signature, checkpoint, position, time, proofs; --print writes it as a page."""
     from passerelle.core.answer import verify_answer
+    from passerelle.core.answerproofs import verify_answer_proofs
     from passerelle.core.jws import MAX_SIZE
     from passerelle.core.witness import quorum_without
 
@@ -55,14 +58,15 @@ def answer(
     with file.open("rb") as stream:
         data = stream.read(MAX_SIZE + 1)
     found = verify_answer(data, _issuers(issuer_key), keys, network=origin, now_ms=_instant(at), witnesses=policy)
+    proved = verify_answer_proofs(found, keys, witnesses=policy)
     if paper is not None:
         from passerelle.cli.answer_page import page
 
         paper.write_text(page(found, data, language(lang)), encoding="utf-8")
     if as_json:
-        print_json(_answer(found))
+        print_json(_answer(found, proved))
     else:
-        _tell(found, paper)
+        _tell(found, proved, paper)
 
 
 def _issuers(values: list[str]) -> dict[str, bytes]:
@@ -90,17 +94,47 @@ def _instant(text: str | None) -> int:
     return found["instant_ms"]
 
 
-def _answer(found: VerifiedAnswer) -> dict[str, Any]:
+def _answer(found: VerifiedAnswer, proved: Proved | None) -> dict[str, Any]:
     checkpoint = found.checkpoint
+    shown: dict[str, Any] = {} if proved is None else {"proved": _proved(proved)}
     return {
         "valid": True,
+        **shown,
         **{name: value for name, value in found.content.items() if name != "checkpoint"},
         "checkpoint": {"size": checkpoint.size, "root": checkpoint.root.hex()},
         "witnesses": list(found.witnesses),
     }
 
 
-def _tell(found: VerifiedAnswer, paper: Path | None) -> None:
+def _proved(proved: Proved) -> dict[str, Any]:
+    return {
+        "entries": [{"index": index, "body_checked": body} for index, body in sorted(proved.entries.items())],
+        "criteria": {
+            name: {"proved": [at for at in named if at in proved.entries], "not_proved": _without(named, proved)}
+            for name, named in proved.criteria.items()
+        },
+        "not_proved": list(proved.left_out),
+    }
+
+
+def _without(named: Iterable[int], proved: Proved) -> list[int]:
+    return [index for index in named if index not in proved.entries]
+
+
+def _tell_proved(proved: Proved) -> None:
+    typer.echo(f"  proofs      {len(proved.entries)} of {len(proved.named)} named entries are in the log")
+    for name, named in proved.criteria.items():
+        shown = ", ".join(_entry(index, proved) for index in named) or "names no entry"
+        typer.echo(f"    {name}: {shown}")
+
+
+def _entry(index: int, proved: Proved) -> str:
+    if index not in proved.entries:
+        return f"entry {index} NOT proved"
+    return f"entry {index} proved" + ("" if proved.entries[index] else " without its body")
+
+
+def _tell(found: VerifiedAnswer, proved: Proved | None, paper: Path | None) -> None:
     content, checkpoint = found.content, found.checkpoint
     typer.echo("valid: checked offline, nobody was asked")
     typer.echo(f"  question    {content['method']}")
@@ -112,6 +146,8 @@ def _tell(found: VerifiedAnswer, paper: Path | None) -> None:
         typer.echo(f"  witness     {name}")
     for name, version in sorted(content["packs"].items()):
         typer.echo(f"  policy      {name} v{version}")
+    if proved is not None:
+        _tell_proved(proved)
     if paper is not None:
         typer.echo(f"  page        {paper}")
     typer.echo("Whether the key is the one that this member lists for answers is told by the registry.")

@@ -100,6 +100,30 @@ def judge(leaf: Leaf, item: Held, terms: Terms) -> tuple[Reason, ...]:
     return tuple(one for one in found if one is not None)
 
 
+def compared(leaf: Leaf, item: Held, terms: Terms) -> tuple[Reason, ...]:
+    """What was compared with what where ``item`` meets ``leaf``, in the order of :func:`judge`; dates always."""
+    found: list[Reason] = []
+    if leaf.first > 1 or leaf.last is not None:
+        bounds = {"first": leaf.first, "last": OPEN_DATE if leaf.last is None else leaf.last}
+        found.append(reason("version-inside", achievement=leaf.achievement, version=item.version, **bounds))
+    dates = {"valid_from": terms.valid_from or OPEN_DATE, "valid_to": terms.valid_to or OPEN_DATE}
+    found.append(reason("inside-validity", achievement=leaf.achievement, completed_on=item.completed_on, **dates))
+    if leaf.within_years is not None:
+        earliest = years_before(terms.asked_on, leaf.within_years)
+        found.append(
+            reason("recent-enough", completed_on=item.completed_on, earliest=earliest, years=leaf.within_years)
+        )
+    if leaf.basis is not None:
+        found.append(reason("basis-allowed", basis=item.basis, allowed=", ".join(leaf.basis)))
+    if (least := leaf.minimum_grade) is not None and (grade := item.grade) is not None:
+        minimum = {"minimum": least.grade, "scheme": least.scheme}
+        found.append(reason("grade-reached", held=grade.grade, held_scheme=grade.scheme, **minimum))
+    if (lowest := leaf.minimum_level) is not None and (level := item.level) is not None:
+        minimum = {"minimum": lowest.level, "framework": lowest.framework}
+        found.append(reason("level-reached", held=level.level, held_framework=level.framework, **minimum))
+    return tuple(found)
+
+
 def _version(leaf: Leaf, item: Held) -> Reason | None:
     if item.version >= leaf.first and (leaf.last is None or item.version <= leaf.last):
         return None

@@ -24,6 +24,12 @@ basis-not-allowed | Earned by {basis}; the rule accepts only: {allowed}. | Obten
 level-too-low | The level {held} ({held_framework}) is below the minimum {minimum} ({framework}). | Le niveau {held} ({held_framework}) est inférieur au minimum {minimum} ({framework}).
 level-missing | No level is given; the minimum is {minimum} ({framework}). | Aucun niveau n'est fourni; le minimum est {minimum} ({framework}).
 level-cannot-compare | The level {held} ({held_framework}) cannot be compared with the minimum {minimum} ({framework}). | Le niveau {held} ({held_framework}) ne peut être comparé au minimum {minimum} ({framework}).
+version-inside | Version {version} of {achievement} is one of those that count ({first} to {last}). | La version {version} de {achievement} est l'une des versions admises ({first} à {last}).
+inside-validity | {achievement} was completed on {completed_on}, inside the dates of the rule ({valid_from} to {valid_to}). | {achievement} a été réussi le {completed_on}, dans les dates de la règle ({valid_from} à {valid_to}).
+recent-enough | Completed on {completed_on}, on or after {earliest} (within {years} years). | Réussi le {completed_on}, soit le {earliest} ou après ({years} ans au plus).
+basis-allowed | Earned by {basis}, one of: {allowed}. | Obtenu par {basis}, l'un de : {allowed}.
+grade-reached | The grade {held} ({held_scheme}) reaches the minimum {minimum} ({scheme}). | La note {held} ({held_scheme}) atteint le minimum {minimum} ({scheme}).
+level-reached | The level {held} ({held_framework}) reaches the minimum {minimum} ({framework}). | Le niveau {held} ({held_framework}) atteint le minimum {minimum} ({framework}).
 credits-short | {missing} more {system} are needed to reach {needed}. | Il manque {missing} {system} pour atteindre {needed}.
 credits-cannot-compare | Credits of {held} ({held_system}) cannot be counted in {system}: no stated conversion. | Les crédits de {held} ({held_system}) ne peuvent être comptés en {system} : aucune conversion publiée.
 credits-missing | No credit value is given for {held}. | Aucune valeur en crédits n'est fournie pour {held}.

@@ -46,6 +46,7 @@ __all__ = [
     "recorded",
     "reverse_lookup",
     "rule_from_data",
+    "standing",
     "windows",
 ]
 
@@ -345,6 +346,11 @@ def no_credit(rule: Rule) -> Reason:
     if rule.reason == "other":
         return reason("no-credit-other", rule=rule.id)
     return reason(f"no-credit-{rule.reason}")
+
+
+def standing(window: Window, achievement: str, valid_on: dt.date) -> tuple[Reason, ...]:
+    """How a rule stands to an achievement completed on a day: what it grants or denies, or why it does not hold."""
+    return _holding(window, achievement).reasons if window.holds_on(valid_on) else (_not_holding(window, valid_on),)
 
 
 def _not_holding(window: Window, valid_on: dt.date) -> Reason:

@@ -160,9 +160,10 @@ class Known:
 
     def keep(self, kind: str, taken: Iterable[Planned]) -> None:
         """Remember what rows of a dry run would have done, as far as later rows ask for it: public things, and what
-        amendments do to awards. Awards themselves are not asked for again.
+        amendments do to awards. Awards themselves are not asked for again, nor are rules: only rows of their own id
+        would, and those are found before.
         """
-        for planned in taken:
+        for planned in taken if kind != "recognitions" else ():
             for record in planned.records if kind == "amendments" else ():
                 self.records[record.key] = record
             for event in planned.events:

@@ -24,11 +24,10 @@ from passerelle.query.moments import Moment, date_or, resolve
 from passerelle.query.packs import Shelf
 from passerelle.query.rulestore import leaf_names
 from passerelle.query.tables import TableReader
-from passerelle.query.traces import trace_message
+from passerelle.query.traces import MATCHES, trace_message
 from passerelle.query.transcripts import held_lines
 
 MAX_LINES: Final = 500
-MATCHES: Final = {"match": pb.MATCH_MATCH, "maybe": pb.MATCH_MAYBE, "miss": pb.MATCH_MISS}
 _AT_ONCE: Final = 8
 """Lines whose rules are read before other calls have their turn."""
 

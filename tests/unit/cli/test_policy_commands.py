@@ -11,12 +11,16 @@ import yaml
 from tests.unit.node.office import CountingIds
 from typer.testing import CliRunner
 
-from passerelle.cli.policy import app
+from passerelle.cli.policy import app, as_json_values
+from passerelle.cli.policy_published import read_published
 from passerelle.cli.portability import given_facts
 from passerelle.cli.portability_frameworks import read_term
 from passerelle.core.catalogue import BY_NAME
+from passerelle.core.entry import Entry
 from passerelle.core.errors import PasserelleError
 from passerelle.node.publishing import compose
+from passerelle.query.packs import read_yaml
+from passerelle.testing.federation import Federation
 
 POLICIES = Path(__file__).resolve().parents[3] / "contracts" / "policies"
 AID = POLICIES / "ontario-student-aid.yaml"
@@ -74,6 +78,22 @@ def test_diff_shows_rules_and_the_cases_that_move(changed: Any) -> None:
     assert [one["place"] for one in found["changes"]] == ["duration.rule"]
     assert found["outcomes"] == [{"case": "just below twelve weeks", "before": "met", "after": "not-met"}]
     assert "no difference" in run("diff", AID, AID).stdout
+
+
+def test_a_published_pack_is_the_body_that_its_entry_names() -> None:
+    data = as_json_values(read_yaml(AID))
+    member, _ = Federation().admit("york")
+    event = member.event("reference.policy-published", "york/ontario-student-aid", data)
+    entry = Entry.of(1, "accepted", event).encode()
+    assert read_published(entry, event.body, "entry 1").id == "ontario-student-aid"
+    for body, code in ((event.body + b" ", "body-hash-mismatch"), (b"", "body-hash-mismatch")):
+        with pytest.raises(PasserelleError) as caught:
+            read_published(entry, body, "entry 1")
+        assert (caught.value.code, caught.value.where) == (code, "entry 1")
+    other = member.achievement("course")
+    with pytest.raises(PasserelleError) as caught:
+        read_published(Entry.of(1, "accepted", other).encode(), other.body, "entry 2")
+    assert caught.value.code == "policy-invalid"
 
 
 def test_fields_are_told_in_both_languages() -> None:

@@ -10,17 +10,19 @@
          "courseGroupConjunctions": [{"groupConjunction": "Or",
             "sendingCourseGroupBeginPosition": 0, "sendingCourseGroupEndPosition": 1}],
          "advisements": [{"type": "NFollowing", "amount": 2}],
-         "deniedCourses": [{"prefix": "RLST", "courseNumber": "99"}],
+         "deniedCourses": [{"prefix": "RLST", "courseNumber": "99", "id": "d99", "reason": "content"}],
          "noArticulationReason": null}}]}
 
 Between groups in neighbouring positions stands the conjunction whose range covers both; And binds more than Or. An
 advisement takes the place of the conjunctions: ``NFollowing`` asks for so many of the courses, ``NUnitsFrom`` for so
 much credit from them, ``NInNAreas`` for so many courses in so many different groups. Each denied course is an
-evaluation without credit. Source: the shape of agreements that assist.org publishes; this is no copy of its interface.
+evaluation without credit; ``id`` and ``reason`` of its own are an addition to ASSIST's form. Source: the shape of
+agreements that assist.org publishes; this is no copy of its interface.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +31,8 @@ from passerelle.core.errors import FormatError
 from passerelle.node.agreements.book import Book, Institution, course_id
 from passerelle.node.agreements.objects import Place, Rows, cells_of, error_row, institution_of, read_object
 from passerelle.node.agreements.receiving import MAX_JOINED
-from passerelle.node.agreements.table import Read
+from passerelle.node.agreements.table import DEFAULT_REASON, Read, Translated
+from passerelle.node.agreements.writing import CannotSay, Stated, assigned_parts, plain_leaf
 from passerelle.node.csv_cells import CellError
 
 _WORDS: Final = ("and", "or")
@@ -96,7 +99,11 @@ class _Articulation:
         for course in denied:
             leaf = self._leaf(course)
             local = leaf["achievement"].partition("/")[2]
-            found.append({**common, "identifier": f"{name}-denied-{local}", "sending": leaf, "outcome": None})
+            own = {
+                "identifier": course.text("id", f"{name}-denied-{local}"),
+                "reason": course.text("reason", DEFAULT_REASON),
+            }
+            found.append({**common, **own, "sending": leaf, "outcome": None})
         if not found:
             told = sent.has("noArticulationReason")
             what = "no course articulates, so there is no rule" if told else "there is no sending course"
@@ -203,3 +210,125 @@ def _conjunction(sent: Place, before: int, after: int) -> str:
 
 def _join(kind: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     return parts[0] if len(parts) == 1 else {kind: parts}
+
+
+# Writing
+
+
+class AssistWriter:
+    """See :class:`passerelle.node.agreements.writing.JsonWriter`."""
+
+    head = '{"articulations":['
+    tail = "]}"
+
+    def entry(self, stated: Stated, book: Book) -> dict[str, Any]:
+        """One entry, which states its institutions and dates itself."""
+        data = stated.data
+        receiver = str(data["receiver"])
+        if not book.lists(receiver):
+            raise CannotSay("receiver")
+        institution = book.of_member(receiver)
+        courses = _Sender(book)
+        found: dict[str, Any] = {"id": stated.id}
+        if "outcome" in data:
+            sent = _groups(data["sending"], courses)
+            found["receiving"] = _receiving(stated, institution, book)
+        else:
+            denied = {**courses.course(data["sending"]), "id": stated.id, "reason": str(data["reason"])}
+            sent = {"items": [], "deniedCourses": [denied]}
+        found["sendingInstitution"] = courses.code
+        found["receivingInstitution"] = institution.code
+        found["begin"] = str(data["valid_from"])
+        found |= {name: str(data[key]) for key, name in _TEXTS if data.get(key)}
+        found["sendingArticulation"] = {**sent, "noArticulationReason": None}
+        return found
+
+    def again(self, entry: Mapping[str, Any], book: Book) -> Iterator[Translated]:
+        """The rules of an entry."""
+        for rule in _Articulation(book, Place({}, "file"), Place(entry, "file")).rules():
+            yield cells_of(2, **rule)
+
+
+_TEXTS: Final = (("valid_to", "end"), ("note", "note"), ("source", "source"))
+
+
+class _Sender:
+    """Courses of the one institution that sends: that of the first course."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self.code = ""
+
+    def course(self, expression: Mapping[str, Any]) -> dict[str, str]:
+        """A course by prefix and number. Raises CannotSay."""
+        found = self._book.course(plain_leaf(expression))
+        if found is None or self.code not in {"", found[0]}:
+            raise CannotSay("sending")
+        self.code = found[0]
+        return {"prefix": found[1], "courseNumber": found[2]}
+
+    def system(self) -> str:
+        """The credit system of its bare units."""
+        return self._book.find(self.code, "in the export").credit_system
+
+
+def _receiving(stated: Stated, institution: Institution, book: Book) -> dict[str, Any]:
+    courses = []
+    for part in assigned_parts(stated, institution.credit_system):
+        found = book.course(str(part["achievement"]))
+        if found is None or found[0] != institution.code:
+            raise CannotSay("outcome")
+        courses.append({"prefix": found[1], "courseNumber": found[2], "units": part["credits"]["value"]})
+    choice = stated.data["outcome"]["type"] == "choice"
+    return {"conjunction": "Or" if choice else "And", "courses": courses}
+
+
+def _groups(sending: Mapping[str, Any], sender: _Sender) -> dict[str, Any]:
+    """A sending expression as course groups. Raises CannotSay where it nests otherwise."""
+    if "n_of" in sending or "credits_from" in sending:
+        return _advisement(sending, sender)
+    items: list[dict[str, Any]] = []
+    between: list[str] = []
+    for run in sending["any_of"] if "any_of" in sending and not _flat(sending) else [sending]:
+        between += ["Or"] if items else []
+        for number, part in enumerate(run["all_of"] if "all_of" in run and not _flat(run) else [run]):
+            between += ["And"] if number else []
+            items.append(_written_group(len(items), part, sender))
+    conjunctions = [
+        {
+            "groupConjunction": word,
+            "sendingCourseGroupBeginPosition": place,
+            "sendingCourseGroupEndPosition": place + 1,
+        }
+        for place, word in enumerate(between)
+    ]
+    return {"items": items, "courseGroupConjunctions": conjunctions}
+
+
+def _flat(expression: Mapping[str, Any]) -> bool:
+    """Whether all parts are courses, so that one group holds them."""
+    parts = expression.get("all_of") or expression.get("any_of") or []
+    return all("achievement" in part for part in parts)
+
+
+def _written_group(position: int, part: Mapping[str, Any], sender: _Sender) -> dict[str, Any]:
+    leaves = part.get("all_of") or part.get("any_of") or [part]
+    word = "Or" if "any_of" in part else "And"
+    courses = [sender.course(leaf) for leaf in leaves]
+    return {"position": position, "courseConjunction": word, "items": courses}
+
+
+def _advisement(sending: Mapping[str, Any], sender: _Sender) -> dict[str, Any]:
+    kind = "n_of" if "n_of" in sending else "credits_from"
+    asked, parts = sending[kind], sending[kind]["of"]
+    whole = {"any_of": parts}
+    if kind == "n_of" and not _flat(whole):
+        groups = [_written_group(place, part, sender) for place, part in enumerate(parts)]
+        return {"items": groups, "advisements": [{"type": "NInNAreas", "amount": asked["n"], "areas": asked["n"]}]}
+    group = _written_group(0, whole, sender)
+    if kind == "n_of":
+        return {"items": [group], "advisements": [{"type": "NFollowing", "amount": asked["n"]}]}
+    amount, system = asked["credits"]["value"], asked["credits"]["system"]
+    if system != sender.system() or not amount.isdigit():
+        raise CannotSay("sending")
+    return {"items": [group], "advisements": [{"type": "NUnitsFrom", "amount": int(amount)}]}

@@ -11,7 +11,7 @@ published. Source: CTDL terms at credreg.net.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,8 @@ from passerelle.core.errors import FormatError
 from passerelle.node.agreements.book import Book, Institution, course_id
 from passerelle.node.agreements.objects import Place, Rows, cells_of, error_row, institution_of, read_object
 from passerelle.node.agreements.receiving import MAX_JOINED
-from passerelle.node.agreements.table import Read
+from passerelle.node.agreements.table import Read, Translated
+from passerelle.node.agreements.writing import CannotSay, Stated, assigned_parts, plain_leaf
 from passerelle.node.csv_cells import CellError
 
 TYPE: Final = "ceterms:TransferValueProfile"
@@ -127,3 +128,63 @@ def _credits(place: Place, institution: Institution) -> dict[str, str]:
     if len(amounts) != 1:
         raise place.wrong("the credit is not one amount", f"State one {name} with schema:value.")
     return {"value": amounts[0].text("schema:value"), "system": institution.credit_system}
+
+
+# Writing
+
+CONTEXT: Final = "https://credreg.net/ctdl/schema/context/json"
+_RULE: Final = "urn:passerelle:recognition:"
+_LINK: Final = re.compile(r"https?://[!-~]+")
+
+
+class CtdlWriter:
+    """See :class:`passerelle.node.agreements.writing.JsonWriter`. An evaluation without credit has no profile."""
+
+    head = f'{{"@context":"{CONTEXT}","@graph":['
+    tail = "]}"
+
+    def entry(self, stated: Stated, book: Book) -> dict[str, Any]:
+        """One profile; courses are known by their ids, and named by their codes where they have them."""
+        data = stated.data
+        if "outcome" not in data:
+            raise CannotSay("reason")
+        institution = book.of_member(str(data["receiver"]))
+        if data["outcome"]["type"] == "choice":
+            raise CannotSay("outcome")
+        sent = [_named(plain_leaf(leaf), book) for leaf in data["sending"].get("all_of") or [data["sending"]]]
+        received = [
+            {**_named(str(part["achievement"]), book), "ceterms:creditValue": [_amount(part["credits"]["value"])]}
+            for part in assigned_parts(stated, institution.credit_system)
+        ]
+        found: dict[str, Any] = {
+            "@type": TYPE,
+            "@id": f"{_RULE}{data['receiver']}/{stated.id}",
+            "ceterms:ownedBy": [institution.code],
+            "ceterms:transferValueFrom": sent,
+            "ceterms:transferValueFor": received,
+            "ceterms:startDate": str(data["valid_from"]),
+        }
+        if data.get("valid_to"):
+            found["ceterms:endDate"] = str(data["valid_to"])
+        if data.get("note"):
+            # The language of a note is not stated: "und" is the tag for that (RFC 5646, section 4.1).
+            found["ceterms:description"] = {"und": str(data["note"])}
+        if _LINK.fullmatch(str(data.get("source") or "")):
+            found["ceterms:subjectWebpage"] = str(data["source"])
+        return found
+
+    def again(self, entry: Mapping[str, Any], book: Book) -> Iterator[Translated]:
+        """The rule of a profile."""
+        yield cells_of(2, **_rule(book, Place(entry, "file")))
+
+
+def _amount(value: str) -> dict[str, str]:
+    return {"@type": "ceterms:ValueProfile", "schema:value": value}
+
+
+def _named(achievement: str, book: Book) -> dict[str, Any]:
+    found: dict[str, Any] = {"@type": "ceterms:Course", "@id": f"{URN}{achievement}"}
+    coded = book.course(achievement)
+    if coded is not None:
+        found |= {"ceterms:codedNotation": f"{coded[1]} {coded[2]}", "ceterms:ownedBy": [coded[0]]}
+    return found

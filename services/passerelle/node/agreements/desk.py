@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import orjson
 
@@ -149,8 +149,12 @@ class AgreementDesk:
             with table.open("w", encoding="utf-8", newline="") as out, notes.open("wb") as kept:
                 writer = csv.writer(out, lineterminator="\n")
                 writer.writerow(TARGET)
-                at = 1
+                at, looked_at = 1, 0
                 async for good, errors in self.checked(read):
+                    looked_at += len(good) + len({error.row for error in errors})
+                    if progress is not None:
+                        # How many there are is known after the first reading only.
+                        progress(looked_at, 0)
                     good, same, final = await self._settled(good, parser)
                     unchanged += len(same)
                     refused += [*errors, *final]
@@ -239,13 +243,18 @@ def rows_of(store: AgreementStore, book: Book, home: str, *, receiver: str = "")
 
 
 async def _rows(store: AgreementStore, book: Book, home: str, receiver: str) -> AsyncIterator[dict[str, str]]:
+    async for rule, note in stated_rules(store, receiver):
+        yield agreement_row(rule.subject, rule.data, book, home=home, private_note=note, ended_on=rule.ended_on)
+
+
+async def stated_rules(store: AgreementStore, receiver: str = "") -> AsyncIterator[tuple[PublishedRule, str]]:
+    """The member's own rules with their private notes, in order of id; of one receiver where it is named."""
     after = ""
     while ids := await store.rule_ids(after, CHUNK):
         rules = await store.rules_of(ids)
         notes = await store.private_notes(ids)
         for name in ids:
-            rule: Any = rules.get(name)
+            rule = rules.get(name)
             if rule is not None and receiver in {"", str(rule.data["receiver"])}:
-                note = notes.get(name, "")
-                yield agreement_row(name, rule.data, book, home=home, private_note=note, ended_on=rule.ended_on)
+                yield rule, notes.get(name, "")
         after = ids[-1]

@@ -11,7 +11,7 @@ import orjson
 from passerelle.core.errors import FormatError
 from passerelle.node.agreements.book import Book, Institution
 from passerelle.node.agreements.sending import json_cell
-from passerelle.node.agreements.table import Translated, named_in
+from passerelle.node.agreements.table import DEFAULT_REASON, Translated, named_in
 from passerelle.node.csv_cells import CellError
 from passerelle.node.csv_forms import NO_CREDIT
 from passerelle.node.csv_rows import RowError
@@ -97,8 +97,9 @@ def cells_of(
     end: str = "",
     note: str = "",
     source: str = "",
+    reason: str = DEFAULT_REASON,
 ) -> Translated:
-    """A rule as cells of the kind ``recognitions``; without an outcome it is no credit."""
+    """A rule as cells of the kind ``recognitions``; without an outcome it is no credit, for ``reason``."""
     cells = {
         "id": identifier,
         "kind": NO_CREDIT if outcome is None else "equivalency",
@@ -108,7 +109,7 @@ def cells_of(
         "receiver": institution.member,
         "delegation": institution.delegation,
         "outcome_json": "" if outcome is None else json_cell(outcome),
-        "no_credit_reason": "other" if outcome is None else "",
+        "no_credit_reason": reason if outcome is None else "",
         "note": note,
         "source": source,
     }

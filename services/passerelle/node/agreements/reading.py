@@ -48,13 +48,21 @@ FORMATS: Final[Mapping[str, Callable[[Path, Book], Read]]] = {
 """The formats by name."""
 
 
+ALIASES: Final = {"assist": "assist-json", "ctdl": "ctdl-json"}
+
+
+def format_named(form: str) -> str:
+    """The format of a name or of its short form. Raises FormatError ``format-unknown``."""
+    name = ALIASES.get(form, form)
+    if name not in FORMATS:
+        what = "there is no such format of agreements"
+        raise FormatError("format-unknown", what, where="--format", fix=f"Use one of: {', '.join(FORMATS)}.")
+    return name
+
+
 def reader_of(path: Path, book: Book, form: str = "") -> Read:
     """What reads a file: by the name of its format, else by its first sign. Raises FormatError."""
-    name = form or _recognised(path)
-    if name not in FORMATS:
-        what = "agreements are not read in this format"
-        raise FormatError("format-unknown", what, where="--format", fix=f"Use one of: {', '.join(FORMATS)}.")
-    return FORMATS[name](path, book)
+    return FORMATS[format_named(form or _recognised(path))](path, book)
 
 
 def _recognised(path: Path) -> str:

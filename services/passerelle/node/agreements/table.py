@@ -90,6 +90,31 @@ class Translated:
         return self.cells["id"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a sending cell says: the expression as JSON, and the achievements that it names."""
+
+    json: str
+    named: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """What a receiving cell and its conditions say: the outcome as JSON, empty for no credit, and whose it is."""
+
+    receiver: str
+    json: str
+    delegation: str
+    named: tuple[str, ...]
+
+
+class _ConditionsError(CellError):
+    """What is wrong stands in the column of the conditions."""
+
+    def __init__(self, error: CellError) -> None:
+        super().__init__(error.code, error.what, error.fix)
+
+
 Read = Callable[[], Iterator[Translated | list[RowError]]]
 """The agreements of a file in order, each with its row number: what it says, or what is wrong with it."""
 
@@ -100,7 +125,8 @@ class TableReader:
 
     book: Book
     columns: Sequence[str]
-    # Real tables repeat their cells: what one said is remembered, up to :data:`MAX_REMEMBERED`.
+    # Real tables repeat their cells: what one said is remembered, up to :data:`MAX_REMEMBERED`. What is wrong is not:
+    # each row tells it.
     _known: dict[tuple[str, str, str], Any] = field(default_factory=dict)
 
     def translate(self, raw: RawRow) -> Translated | list[RowError]:
@@ -148,13 +174,15 @@ class _Row:
         received = self._cell("receiving", self._receiving)
         given = {"id": self.get("agreement_id"), "valid_from": self.get("begin"), "valid_to": self.get("end")}
         given |= {name: self.get(name) for name in TARGET if name in COLUMNS} | {"note": self.get("public_note")}
-        given["sending"] = json_cell(sending) if sending else ""
-        if received is not None:
-            receiver, outcome, delegation = received
-            given["receiver"] = receiver
-            given["delegation"] = given["delegation"] or delegation
-            given |= self._outcome(outcome)
-        named = (*named_in(sending), *named_in(received[1] if received else None), *_exclusions(received))
+        named: tuple[str, ...] = ()
+        given["sending"] = ""
+        if isinstance(sending, _Sent):
+            given["sending"], named = sending.json, sending.named
+        if isinstance(received, _Received):
+            given["receiver"] = received.receiver
+            given["delegation"] = given["delegation"] or received.delegation
+            given |= self._outcome(received.json)
+            named += received.named
         return Translated(self.number, given, self.get("private_note"), tuple(dict.fromkeys(named)))
 
     def _cell(self, column: str, parse: Callable[[str], Any]) -> Any:
@@ -166,17 +194,19 @@ class _Row:
             more = self.get("conditions") if column == "receiving" else ""
             return self.reader.remembered(column, f"{text}\n{more}", home, lambda: parse(text))
         except CellError as error:
-            self.errors.append(RowError(self.number, column, error.code, error.what, error.fix))
+            where = "conditions" if isinstance(error, _ConditionsError) else column
+            self.errors.append(RowError(self.number, where, error.code, error.what, error.fix))
             return None
 
     def _institution(self, column: str) -> Institution | None:
         code = self.get(column)
         return self.book.find(code, f"in the column {column}") if code else None
 
-    def _sending(self, text: str) -> dict[str, Any]:
-        return parse_sending(text, self.book, self._institution("sending_institution"))
+    def _sending(self, text: str) -> _Sent:
+        found = parse_sending(text, self.book, self._institution("sending_institution"))
+        return _Sent(json_cell(found) if found else "", tuple(named_in(found)))
 
-    def _receiving(self, text: str) -> tuple[str, dict[str, Any] | None, str]:
+    def _receiving(self, text: str) -> _Received:
         found = parse_receiving(text, self.book, self._institution("receiving_institution"))
         institution = self.book.of_member(found.receiver)
         conditions = self.get("conditions")
@@ -188,12 +218,14 @@ class _Row:
                     raise CellError("argument-conflict", "conditions cannot stand beside this outcome", fix)
                 outcome = with_conditions(outcome, parse_conditions(conditions, institution))
             except CellError as error:
-                self.errors.append(RowError(self.number, "conditions", error.code, error.what, error.fix))
-        return found.receiver, outcome, institution.delegation
+                raise _ConditionsError(error) from None
+        told = "" if outcome is None else json_cell(outcome)
+        named = (*named_in(outcome), *_exclusions(outcome))
+        return _Received(found.receiver, told, institution.delegation, named)
 
-    def _outcome(self, outcome: dict[str, Any] | None) -> dict[str, str]:
+    def _outcome(self, outcome: str) -> dict[str, str]:
         kind, reason = self.get("kind"), self.get("no_credit_reason")
-        if outcome is None:
+        if not outcome:
             if kind not in {"", NO_CREDIT}:
                 what = "the kind does not fit an agreement without credit"
                 self.errors.append(row_error(self.number, "kind", "argument-conflict", what, "Leave the cell empty."))
@@ -203,7 +235,7 @@ class _Row:
             self.errors.append(
                 row_error(self.number, "no_credit_reason", "argument-conflict", what, "Leave the cell empty.")
             )
-        return {"kind": kind or DEFAULT_KIND, "no_credit_reason": "", "outcome_json": json_cell(outcome)}
+        return {"kind": kind or DEFAULT_KIND, "no_credit_reason": "", "outcome_json": outcome}
 
 
 def named_in(value: Any) -> list[str]:
@@ -220,8 +252,7 @@ def named_in(value: Any) -> list[str]:
     return found
 
 
-def _exclusions(received: tuple[str, dict[str, Any] | None, str] | None) -> list[str]:
-    outcome = received[1] if received else None
+def _exclusions(outcome: Mapping[str, Any] | None) -> list[str]:
     found = (outcome or {}).get("exclusions", [])
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import orjson
+from asyncpg import Pool
 
 from passerelle.core.catalogue import BY_NAME
 from passerelle.node.agreements.ports import PublishedRule
-from passerelle.node.postgres.session import Part, session
+from passerelle.node.postgres.session import Connection, Part, plan_for_values, session
 
 _RULING: Final = tuple(BY_NAME[f"recognition.{event}"].full for event in ("granted", "revised", "denied"))
 _ENDED: Final = BY_NAME["recognition.ended"].full
@@ -21,14 +23,20 @@ SELECT subject, type, body FROM (
     SELECT d.subject, d.type, d.body, 1, d.id FROM node.draft d WHERE d.thing = ANY($1)
 ) AS found ORDER BY subject, late, place
 """
+# Each half ends by itself, so that a page costs what it gives and not what the tables hold.
 _IDS: Final = """
-SELECT DISTINCT thing FROM (
-    SELECT thing FROM node.outbox
+SELECT thing FROM (
+    (SELECT DISTINCT thing FROM node.outbox
     WHERE family = 'recognition' AND outcome IS DISTINCT FROM 'refused' AND starts_with(thing, 'recognition:')
-      AND thing > $1
-    UNION ALL
-    SELECT thing FROM node.draft WHERE starts_with(thing, 'recognition:') AND thing > $1
+      AND thing > $1 ORDER BY thing LIMIT $2)
+    UNION
+    (SELECT DISTINCT thing FROM node.draft WHERE starts_with(thing, 'recognition:') AND thing > $1
+    ORDER BY thing LIMIT $2)
 ) AS found ORDER BY thing LIMIT $2
+"""
+_PUT_NOTES: Final = """
+INSERT INTO node.agreement_note (id, note) SELECT * FROM unnest($1::text[], $2::text[])
+ON CONFLICT (id) DO UPDATE SET note = excluded.note WHERE agreement_note.note IS DISTINCT FROM excluded.note
 """
 
 
@@ -36,12 +44,22 @@ def _things(subjects: Sequence[str]) -> list[str]:
     return [f"recognition:{subject}" for subject in subjects]
 
 
+@asynccontextmanager
+async def _looking_up(pool: Pool) -> AsyncIterator[Connection]:
+    """A transaction that looks many ids up in tables of any size."""
+    async with session(pool, transaction=True) as connection:
+        await plan_for_values(connection)
+        yield connection
+
+
 class AgreementQueries(Part):
     """See :class:`passerelle.node.agreements.ports.AgreementStore`."""
 
     async def rules_of(self, subjects: Sequence[str]) -> dict[str, PublishedRule]:
         """See :class:`passerelle.node.agreements.ports.AgreementStore`."""
-        async with session(self._pool) as connection:
+        if not subjects:
+            return {}
+        async with _looking_up(self._pool) as connection:
             rows = await connection.fetch(_STATED, _things(subjects))
         found: dict[str, PublishedRule] = {}
         for row in rows:
@@ -55,7 +73,7 @@ class AgreementQueries(Part):
 
     async def rule_ids(self, after: str, limit: int) -> list[str]:
         """See :class:`passerelle.node.agreements.ports.AgreementStore`."""
-        async with session(self._pool) as connection:
+        async with _looking_up(self._pool) as connection:
             rows = await connection.fetch(_IDS, f"recognition:{after}", limit)
         return [row["thing"].removeprefix("recognition:") for row in rows]
 
@@ -68,18 +86,16 @@ class AgreementQueries(Part):
 
     async def private_notes(self, subjects: Sequence[str]) -> dict[str, str]:
         """See :class:`passerelle.node.agreements.ports.AgreementStore`."""
-        async with session(self._pool) as connection:
+        async with _looking_up(self._pool) as connection:
             rows = await connection.fetch("SELECT id, note FROM node.agreement_note WHERE id = ANY($1)", list(subjects))
         return {row["id"]: row["note"] for row in rows}
 
     async def put_private_notes(self, notes: Mapping[str, str]) -> None:
         """See :class:`passerelle.node.agreements.ports.AgreementStore`."""
-        kept = [(name, note) for name, note in notes.items() if note]
-        async with session(self._pool, transaction=True) as connection:
-            gone = [name for name, note in notes.items() if not note]
-            await connection.execute("DELETE FROM node.agreement_note WHERE id = ANY($1)", gone)
-            await connection.executemany(
-                "INSERT INTO node.agreement_note (id, note) VALUES ($1, $2)"
-                " ON CONFLICT (id) DO UPDATE SET note = excluded.note",
-                kept,
-            )
+        kept = {name: note for name, note in notes.items() if note}
+        gone = [name for name, note in notes.items() if not note]
+        async with _looking_up(self._pool) as connection:
+            if gone:
+                await connection.execute("DELETE FROM node.agreement_note WHERE id = ANY($1)", gone)
+            if kept:
+                await connection.execute(_PUT_NOTES, list(kept), list(kept.values()))

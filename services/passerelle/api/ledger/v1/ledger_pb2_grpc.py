@@ -136,7 +136,8 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListStream(self, request, context):
-        """A stream's entries after a sequence, in order, bounded in bytes too, at least one if any. Errors as GetStream.
+        """A stream's entries that the feed has, after a sequence, in order, bounded in bytes too, at least one if any.
+        Errors as GetStream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -31,7 +31,7 @@ FINDING_NOT_MET: Finding
 FINDING_UNKNOWN: Finding
 
 class AssessRequest(_message.Message):
-    __slots__ = ("achievement", "pack", "asked_on", "jurisdictions", "known_at", "min_position", "given", "signed")
+    __slots__ = ("achievement", "pack", "asked_on", "jurisdictions", "known_at", "min_position", "given", "signed", "with_proofs")
     class GivenEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +47,7 @@ class AssessRequest(_message.Message):
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     GIVEN_FIELD_NUMBER: _ClassVar[int]
     SIGNED_FIELD_NUMBER: _ClassVar[int]
+    WITH_PROOFS_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     pack: str
     asked_on: str
@@ -55,10 +56,11 @@ class AssessRequest(_message.Message):
     min_position: int
     given: _containers.ScalarMap[str, float]
     signed: bool
-    def __init__(self, achievement: _Optional[str] = ..., pack: _Optional[str] = ..., asked_on: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., given: _Optional[_Mapping[str, float]] = ..., signed: _Optional[bool] = ...) -> None: ...
+    with_proofs: bool
+    def __init__(self, achievement: _Optional[str] = ..., pack: _Optional[str] = ..., asked_on: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ..., known_at: _Optional[_Union[_common_pb2.KnownAt, _Mapping]] = ..., min_position: _Optional[int] = ..., given: _Optional[_Mapping[str, float]] = ..., signed: _Optional[bool] = ..., with_proofs: _Optional[bool] = ...) -> None: ...
 
 class AssessResponse(_message.Message):
-    __slots__ = ("achievement", "title", "verdict", "criteria", "jurisdictions", "grounds_in_law", "missing", "pack", "pack_version", "position", "pack_used", "clauses", "jws")
+    __slots__ = ("achievement", "title", "verdict", "criteria", "jurisdictions", "grounds_in_law", "missing", "pack", "pack_version", "position", "pack_used", "clauses", "jws", "proofs", "proofs_left_out")
     ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +74,8 @@ class AssessResponse(_message.Message):
     PACK_USED_FIELD_NUMBER: _ClassVar[int]
     CLAUSES_FIELD_NUMBER: _ClassVar[int]
     JWS_FIELD_NUMBER: _ClassVar[int]
+    PROOFS_FIELD_NUMBER: _ClassVar[int]
+    PROOFS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     achievement: str
     title: str
     verdict: PortabilityVerdict
@@ -85,7 +89,21 @@ class AssessResponse(_message.Message):
     pack_used: PackUsed
     clauses: _containers.RepeatedCompositeFieldContainer[ClauseFinding]
     jws: str
-    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., verdict: _Optional[_Union[PortabilityVerdict, str]] = ..., criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., jurisdictions: _Optional[_Iterable[_Union[JurisdictionVerdict, _Mapping]]] = ..., grounds_in_law: _Optional[_Iterable[_Union[Ground, _Mapping]]] = ..., missing: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., pack: _Optional[str] = ..., pack_version: _Optional[int] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., pack_used: _Optional[_Union[PackUsed, _Mapping]] = ..., clauses: _Optional[_Iterable[_Union[ClauseFinding, _Mapping]]] = ..., jws: _Optional[str] = ...) -> None: ...
+    proofs: _containers.RepeatedCompositeFieldContainer[EntryProof]
+    proofs_left_out: int
+    def __init__(self, achievement: _Optional[str] = ..., title: _Optional[str] = ..., verdict: _Optional[_Union[PortabilityVerdict, str]] = ..., criteria: _Optional[_Iterable[_Union[Criterion, _Mapping]]] = ..., jurisdictions: _Optional[_Iterable[_Union[JurisdictionVerdict, _Mapping]]] = ..., grounds_in_law: _Optional[_Iterable[_Union[Ground, _Mapping]]] = ..., missing: _Optional[_Iterable[_Union[_common_pb2.Reason, _Mapping]]] = ..., pack: _Optional[str] = ..., pack_version: _Optional[int] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., pack_used: _Optional[_Union[PackUsed, _Mapping]] = ..., clauses: _Optional[_Iterable[_Union[ClauseFinding, _Mapping]]] = ..., jws: _Optional[str] = ..., proofs: _Optional[_Iterable[_Union[EntryProof, _Mapping]]] = ..., proofs_left_out: _Optional[int] = ...) -> None: ...
+
+class EntryProof(_message.Message):
+    __slots__ = ("index", "entry", "proof", "body")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    entry: bytes
+    proof: str
+    body: bytes
+    def __init__(self, index: _Optional[int] = ..., entry: _Optional[bytes] = ..., proof: _Optional[str] = ..., body: _Optional[bytes] = ...) -> None: ...
 
 class PackUsed(_message.Message):
     __slots__ = ("origin", "evidence", "notes")
