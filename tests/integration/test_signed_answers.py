@@ -18,12 +18,14 @@ from tests.integration.ledger_out import Sample, empty_topics, vkey_of, whole_le
 from tests.integration.query_running import Running, running
 
 from passerelle.api.equivalency.v1 import equivalency_pb2 as eq
+from passerelle.cli.policy import as_json_values
 from passerelle.client import Client, Equivalency
 from passerelle.core.errors import PasserelleError
 from passerelle.core.note import VerifierKey
 from passerelle.core.signature import SeedSigner
 from passerelle.embedded import EmbeddedKafka
 from passerelle.query.config import QueryConfig
+from passerelle.query.packs import default_folder, read_yaml
 from passerelle.runtime.config import DatabaseConfig
 from passerelle.runtime.keys import create_seed
 from passerelle.runtime.process import wait_for
@@ -146,3 +148,47 @@ async def test_the_gateway_runs_answers_and_stops(both: Both) -> None:
             process.send_signal(signal.SIGTERM)
         _, err = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 0, err.decode()
+
+
+async def test_an_assessment_carries_the_proofs_of_its_entries_and_they_are_checked_offline(both: Both) -> None:
+    size, address = len(both.sample.events), both.live.address
+    await both.list_key()
+    file = both.folder / "energy.answer.jws"
+    asked = ("portability", "assess", ENERGY, "--query", address, "--min-position", str(size + 1))
+    code, out, err = await command(*asked, "--proofs", "--sign", str(file))
+    assert code == 0, err
+    assert "left out: 0" in out
+    check = ("verify", "answer", str(file), "--vkey", str(both.log), "--issuer-key", str(both.folder / "answer.pub"))
+    code, out, err = await command(*check, "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    proved, answer = told["proved"], told["answer"]
+    named = {one["index"] for place in answer["jurisdictions"] for one in place["recognised_by"]}
+    assert named, "york's rule is a ground in Ontario"
+    assert {row["index"] for row in proved["entries"]} == named
+    assert all(row["body_checked"] for row in proved["entries"])
+    assert proved["not_proved"] == []
+    code, out, _ = await command(*asked, "--json")
+    assert json.loads(out)["proofs"] == []
+
+
+async def test_a_pack_is_compared_with_the_one_that_is_published(both: Both) -> None:
+    address, operator = both.live.address, both.sample.federation.operator
+    source, file = default_folder() / "nzqa.yaml", both.folder / "nzqa.yaml"
+    data = as_json_values(read_yaml(source))
+    compare = ("policy", "diff", str(file), "--query", address, "--json")
+    file.write_text(json.dumps(data), encoding="utf-8")
+    code, _, err = await command(*compare)
+    assert (code, "policy-unknown" in err) == (1, True), err
+    size = len(both.sample.events) + 1
+    await both.ledger.send(operator.event("reference.policy-published", "operator/nzqa", data))
+    async with Client(address, timeout_s=20) as client:
+        await client.call(Equivalency.FIND, eq.FindRequest(achievement=ENERGY, min_position=size))
+    code, out, err = await command(*compare)
+    assert code == 0, err
+    assert json.loads(out) == {"published": {"index": size - 1, "version": 1}, "changes": [], "outcomes": []}
+    clause = data["clauses"][0]
+    file.write_text(json.dumps(data | {"clauses": [clause | {"force": "should"}, *data["clauses"][1:]]}))
+    code, out, err = await command(*compare)
+    assert code == 0, err
+    assert json.loads(out)["changes"] == [{"place": f"{clause['id']}.force", "before": "must", "after": "should"}]

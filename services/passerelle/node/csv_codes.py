@@ -22,7 +22,7 @@ from passerelle.core.tables import (
     SKILLS_VERSION,
     folded,
 )
-from passerelle.core.tables.codelist import Coded, CodeList, steps
+from passerelle.core.tables.codelist import MAX_TEXT, Coded, CodeList, steps
 from passerelle.runtime.codelists import code_list
 
 MAX_CODE: Final = 80
@@ -53,12 +53,17 @@ def are_unit_groups(values: Sequence[str]) -> bool:
     return all(map(code_list("noc2021").entries.__contains__, values))
 
 
-@lru_cache(maxsize=4096)
 def unlisted(framework: str, code: str, title: str = "") -> Unlisted | None:
     """Why this code of a framework is refused, and the nearest ones by code, by words, and by the ``title`` beside it.
 
     None where it is in its list, and for a framework of which no list is here.
     """
+    # No code is as long as what is kept of it here, so that what is cut was none, and what is remembered is small.
+    return _unlisted(framework[:MAX_CODE], code[:MAX_TEXT], title[:MAX_TEXT])
+
+
+@lru_cache(maxsize=4096)
+def _unlisted(framework: str, code: str, title: str) -> Unlisted | None:
     if framework == "noc-2021":
         return _noc(code, title)
     if framework == "esco":
@@ -76,7 +81,11 @@ def _noc(text: str, title: str) -> Unlisted | None:
     digits = number.group() if number is not None else ""
     worded, sure = _by_words(known, text, title)
     if NOC_UNIT_GROUP.fullmatch(digits):
-        what = f"no unit group of {known.version} has these digits" if digits == text else "more than five digits"
+        what = (
+            f"no unit group of {known.version} has these digits"
+            if digits == text
+            else "more than the five digits of a unit group"
+        )
         exact = known.entries.get(digits)
         near = [exact] if exact is not None else _mixed(known.by_code(digits, _FAR, _MOST), worded)
         slip = bool(near) and digits == text and steps(text, near[0].code) == 1
@@ -86,7 +95,7 @@ def _noc(text: str, title: str) -> Unlisted | None:
         # A spreadsheet takes the zeros away that a number begins with.
         whole = known.entries.get(digits.zfill(5)) if digits[0] != "0" and len(digits) < 4 else None
         if len(digits) == 4:
-            what = f"four digits are a code of an older classification; {known.version} has five"
+            what = f"four digits, as older classifications have; {known.version} has five"
         near = [whole] if whole is not None else _mixed(worded, known.by_code(digits, 1, _MOST))
         return Unlisted(what, _meant(near) or _NOC_FIX, digits == text and bool(near))
     return Unlisted(what, _meant(worded) or _NOC_FIX, sure)
@@ -103,7 +112,7 @@ def _esco(text: str, title: str) -> Unlisted | None:
         return None
     slips = [listed] if listed is not None else known.by_code(_last_part(text), _SLIPS, _MOST)
     if slips:
-        what = f"not a concept of {known.version}, but nearly one of its {', '.join(slips[0].groups)} collection"
+        what = f"not the URI of a concept of {known.version}, but nearly that of one in {_collections(slips[0])}"
         return Unlisted(what, _meant(slips, ESCO_SKILL), near=True)
     if ESCO_URI.fullmatch(text) or ESCO_GROUP.fullmatch(text):
         return None
@@ -111,6 +120,10 @@ def _esco(text: str, title: str) -> Unlisted | None:
     what = "neither the URI of an ESCO concept nor the code of a group of them"
     fix = f"Write {ESCO_SKILL} and the concept's UUID, or a group such as S5.6.1."
     return Unlisted(what, _meant(worded, ESCO_SKILL) or fix, sure)
+
+
+def _collections(skill: Coded) -> str:
+    return f"its {' and '.join(skill.groups)} collection{'s' if len(skill.groups) > 1 else ''}"
 
 
 def _last_part(text: str) -> str:

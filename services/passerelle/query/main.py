@@ -94,7 +94,8 @@ class QueryService:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the ledger until the stop."""
-        follower, guard = self._follower, MemoryGuard(self._config.memory_max_mb)
+        follower, config = self._follower, self._config
+        guard = MemoryGuard(config.memory_max_mb, limit_s=config.memory_over_s)
         assert follower is not None
         parts = [lambda: follower.run(stop), lambda: guard.run(stop), lambda: self._end(stop)]
         keeper = self._keeper

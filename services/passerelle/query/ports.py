@@ -146,6 +146,9 @@ class CaseReader(Protocol):
     async def changed(self, member: str, first: int, limit: int) -> list[CaseRow]:
         """A member's cases whose last change is at index ``first`` or after, in order of change."""
 
+    async def with_changes(self, members: Sequence[str], first: int) -> set[str]:
+        """Those of the members that are party to a case whose last change is at index ``first`` or after."""
+
     async def dependents(self, on: str, member: str, limit: int) -> list[DependentRow]:
         """The member's things that rest on the thing with this key."""
 

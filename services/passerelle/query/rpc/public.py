@@ -14,6 +14,7 @@ from passerelle.query.listing import Listing
 from passerelle.query.pathways import Pathways
 from passerelle.query.portability import Portability
 from passerelle.query.rpc.calls import ServicerContext, wait_of
+from passerelle.query.rpc.proofs import EntryProofs
 
 
 class EquivalencyServicer(equivalency_pb2_grpc.EquivalencyServiceServicer):
@@ -73,15 +74,19 @@ class EquivalencyServicer(equivalency_pb2_grpc.EquivalencyServiceServicer):
 class PortabilityServicer(portability_pb2_grpc.PortabilityServiceServicer):
     """The handlers."""
 
-    def __init__(self, portability: Portability, *, max_wait_s: float) -> None:
+    def __init__(self, portability: Portability, proofs: EntryProofs, *, max_wait_s: float) -> None:
         self._portability = portability
+        self._proofs = proofs
         self._max_wait_s = max_wait_s
 
     async def Assess(
         self, request: portability_pb2.AssessRequest, context: ServicerContext
     ) -> portability_pb2.AssessResponse:
         """Judge one achievement by a pack."""
-        return await self._portability.assess(request, wait_of(context, self._max_wait_s))
+        response = await self._portability.assess(request, wait_of(context, self._max_wait_s))
+        if request.with_proofs:
+            await self._proofs.add(response, wait_of(context, self._max_wait_s))
+        return response
 
     async def ListPacks(
         self, request: portability_pb2.ListPacksRequest, context: ServicerContext

@@ -25,12 +25,11 @@ from passerelle.query.moments import wait_for_size
 from passerelle.query.pages import invalid_token, open_page
 from passerelle.query.ports import CaseQuery, CaseReader, CaseRow, CaseStore, Head
 from passerelle.query.rpc.calls import Callers, ServicerContext, wait_of
+from passerelle.query.rpc.watches import IDLE_S, CaseWakes, first_of
 
 WATCH_S: Final = 3_600.0
 MAX_WATCHES: Final = 256
 _WATCH_PAGE: Final = 200
-_IDLE_S: Final = 5.0
-"""A watch looks again after so long even where no move of the position was noticed."""
 
 
 def _position(head: Head) -> common_pb2.Position:
@@ -58,6 +57,7 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
         self._max_wait_s = max_wait_s
         self._free_watches = max_watches
         self._watch_s = watch_s
+        self._wakes = CaseWakes(index, store)
 
     async def Show(self, request: pb.ShowRequest, context: ServicerContext) -> pb.ShowResponse:
         """One case with its lines and steps."""
@@ -109,24 +109,21 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
     async def _changes(self, caller: str, first: int) -> AsyncIterator[pb.WatchResponse]:
         loop = asyncio.get_running_loop()
         end = loop.time() + self._watch_s
-        while loop.time() < end:
-            moved = self._index.moved
-            async with self._store.reading() as reader:
-                rows = await reader.changed(caller, first, _WATCH_PAGE)
-                told = [
-                    pb.WatchResponse(case=case, position=_position(reader.head))
-                    for case in await self._told(reader, rows, caller)
-                ]
-            for response in told:
-                yield response
-            if rows:
-                first = rows[-1].changed + 1
-                continue
-            waiting = asyncio.ensure_future(moved.wait())
-            try:
-                await asyncio.wait({waiting}, timeout=max(0.0, min(_IDLE_S, end - loop.time())))
-            finally:
-                waiting.cancel()
+        async with self._wakes.watching():
+            while loop.time() < end:
+                changed = self._wakes.next(caller)
+                async with self._wakes.reading() as reader:
+                    rows = await reader.changed(caller, first, _WATCH_PAGE)
+                    told = [
+                        pb.WatchResponse(case=case, position=_position(reader.head))
+                        for case in await self._told(reader, rows, caller)
+                    ]
+                for response in told:
+                    yield response
+                if rows:
+                    first = rows[-1].changed + 1
+                if len(rows) < _WATCH_PAGE:
+                    await first_of(changed, max(0.0, min(IDLE_S, end - loop.time())))
 
     async def Dependents(self, request: pb.DependentsRequest, context: ServicerContext) -> pb.DependentsResponse:
         """Which of the caller's cases, stacks and assessments rest on a thing; at most 1,000."""
@@ -140,6 +137,8 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
             )
 
     async def _told(self, reader: CaseReader, rows: list[CaseRow], caller: str) -> list[pb.Case]:
+        if not rows:
+            return []
         steps = await reader.steps([row.id for row in rows], self._reads_as(caller))
         return [case_message(self._index, row, steps[row.id]) for row in rows]
 
