@@ -21,6 +21,7 @@ from passerelle.core.grades import WELL_KNOWN_LEVELS
 from passerelle.core.quantity import CREDIT_SYSTEMS
 from passerelle.core.tables import OQF_LEVELS, province
 from passerelle.events.base import DATE_PATTERN, LOCAL_PATTERN, MEMBER_PATTERN, UUID_PATTERN
+from passerelle.node.csv_codes import are_unit_groups, unlisted
 
 MAX_CELL: Final = 32 * 1024
 """Characters of the longest cell."""
@@ -268,6 +269,11 @@ def parts(form: str, names: Sequence[str], needed: int, finish: Callable[[dict[s
     return Cell(f"`{form}`", parse)
 
 
+def _coded(item: dict[str, Any], name: str, cell: Cell, home: str) -> dict[str, Any]:
+    """The item with one part read as a code, where it is there."""
+    return item | {name: cell.parse(item[name], home)} if name in item else item
+
+
 def _document(item: dict[str, Any], home: str) -> dict[str, Any]:
     return item | {"size": whole(0, 1_000_000_000).parse(item["size"], home)}
 
@@ -308,6 +314,21 @@ def _parse_birth(value: str, home: str) -> str:
     return found
 
 
+def _parse_noc(value: str, _home: str) -> str:
+    _listed("noc-2021", value)
+    return value
+
+
+def _alignment(item: dict[str, Any], home: str) -> dict[str, Any]:
+    _listed(item["framework"], item["code"], item.get("name", ""))
+    return _coded(item, "strength", _STRENGTH, home)
+
+
+def _listed(framework: str, value: str, title: str = "") -> None:
+    if (wrong := unlisted(framework, value, title)) is not None:
+        raise CellError("code-unknown", wrong.what, wrong.fix, near=wrong.near)
+
+
 FLAG: Final = Cell("`yes` or `no`", _parse_flag)
 DATE: Final = Cell("date, YYYY-MM-DD", _parse_date)
 QUANTITY: Final = Cell("exact number: `3`, `2.5`, `7/3`", _parse_quantity)
@@ -320,13 +341,24 @@ BODY: Final = Cell("member id, or `organisation:member/local`", body_urn)
 UUID: Final = matching(UUID_PATTERN, "UUID", "uuid-malformed", "the cell is not a UUID in lower case")
 SHA256: Final = matching("[0-9a-f]{64}", "SHA-256 in lower-case hex", "hash-malformed", "the cell is not a SHA-256")
 URL: Final = matching(r"https://[\x21-\x7e]{3,500}", "https address", "url-malformed", "not an https address")
-NOC: Final = matching("[0-9]{5}", "NOC 2021 unit group, five digits", "code-unknown", "not five digits")
+NOC: Final = Cell("NOC 2021 unit group, five digits", _parse_noc, are_unit_groups)
 LANGUAGE: Final = matching(
     r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?", "language tag: `en`, `fr`", "language-unknown", "not a BCP 47 tag"
 )
 JURISDICTION: Final = Cell("`CA-ON` and the like, `CA`, a country", _parse_jurisdiction)
+_STRENGTH: Final = choice("exact", "close", "broad", "narrow", "related")
+_CONFIDENCE: Final = choice("official", "published", "indicative")
 ALIGNMENT: Final = parts(
-    "skill|framework|code|name|level", ("kind", "framework", "code", "name", "level"), 3, lambda item, _home: item
+    "skill|framework|code|name|level|strength",
+    ("kind", "framework", "code", "name", "level", "strength"),
+    3,
+    _alignment,
+)
+LEVEL_REFERENCE: Final = parts(
+    "level|framework|its level|source|confidence",
+    ("level", "framework", "to_level", "source", "confidence"),
+    5,
+    lambda item, home: _coded(item, "confidence", _CONFIDENCE, home),
 )
 TERM: Final = parts("code|title|level|broader", ("code", "title", "level", "broader"), 2, lambda item, _home: item)
 DOCUMENT: Final = parts("sha256|media type|bytes|role", ("sha256", "media_type", "size", "role"), 3, _document)

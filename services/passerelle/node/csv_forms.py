@@ -387,6 +387,8 @@ FRAMEWORKS: Final = Form(
         Column("title_*", c.text(), "Translation of the title.", "translations"),
         Column("url", c.URL, "Its address.", "url"),
         Column("terms", c.list_of(c.TERM, 500), "Its entries.", "terms"),
+        Column("references", c.list_of(c.LEVEL_REFERENCE, 200), "Its levels beside those of others.", "references"),
+        Column("source", c.text(), "Where the entries were taken from, and of which date.", "source"),
     ),
 )
 

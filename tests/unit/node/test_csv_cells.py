@@ -30,6 +30,27 @@ GOOD: list[tuple[Cell, str, Any]] = [
     (c.choice("exam", "quiz"), "EXAM", "exam"),
     (c.list_of(c.text()), r" a\;b ; c ;", ["a;b", "c"]),
     (c.ALIGNMENT, "skill|esco|S1.2", {"kind": "skill", "framework": "esco", "code": "S1.2"}),
+    (
+        c.ALIGNMENT,
+        "skill|esco|S1.2|Modelling|5|Close",
+        {"kind": "skill", "framework": "esco", "code": "S1.2", "name": "Modelling", "level": "5", "strength": "close"},
+    ),
+    (
+        c.ALIGNMENT,
+        "skill|esco|S1.2|||exact",
+        {"kind": "skill", "framework": "esco", "code": "S1.2", "strength": "exact"},
+    ),
+    (
+        c.LEVEL_REFERENCE,
+        "6|eqf|5|Joint report, 2025|official",
+        {
+            "level": "6",
+            "framework": "eqf",
+            "to_level": "5",
+            "source": "Joint report, 2025",
+            "confidence": "official",
+        },
+    ),
     (c.DOCUMENT, f"{'ab' * 32}|application/pdf|12", {"sha256": "ab" * 32, "media_type": "application/pdf", "size": 12}),
     (
         c.CONDITION,
@@ -56,6 +77,9 @@ BAD: list[tuple[Cell, str, str]] = [
     (c.CREDIT, "x units", "number-malformed"),
     (c.OWN_ID, "sfu/STAT270", "field-malformed"),
     (c.REFERENCE, "a b", "field-malformed"),
+    (c.ALIGNMENT, "skill|esco|S1.2|||near", "value-not-allowed"),
+    (c.LEVEL_REFERENCE, "6|eqf|5|Joint report", "field-malformed"),
+    (c.LEVEL_REFERENCE, "6|eqf|5|Joint report|certain", "value-not-allowed"),
     (c.whole(1, 9), "10", "value-out-of-range"),
     (c.whole(1, 9), "1.0", "number-malformed"),
     (c.JURISDICTION, "CA-ZZ", "jurisdiction-unknown"),

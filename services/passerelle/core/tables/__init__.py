@@ -2,7 +2,8 @@
 
 Grades, scales and levels are in :mod:`passerelle.core.grades`, credit systems in :mod:`passerelle.core.quantity`: they
 are what decisions rest on. The lists here help a person to write the right code, and to see what was meant by another.
-A list is left out where its content is not certain: of NOC 2021 and of ESCO only the form is known here.
+Short lists are in this module. NOC 2021 and ESCO stand in text files beside it, each with its version, source and
+licence (:mod:`passerelle.core.tables.codelist`); :mod:`passerelle.runtime.codelists` reads them.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ SKILLS_FOR_SUCCESS: Final[dict[str, tuple[str, str]]] = {
     "adaptability": ("Adaptability", "Adaptabilité"),
     "collaboration": ("Collaboration", "Collaboration"),
     "communication": ("Communication", "Communication"),
-    "creativity-and-innovation": ("Creativity and innovation", "Créativité et innovation"),
+    "creativity-innovation": ("Creativity and innovation", "Créativité et innovation"),
     "digital": ("Digital", "Compétences numériques"),
     "numeracy": ("Numeracy", "Calcul"),
     "problem-solving": ("Problem solving", "Résolution de problèmes"),
@@ -49,15 +50,22 @@ OQF_LEVELS: Final = tuple(str(number) for number in range(1, 14))
 """Its numbers, from 1 (Certificate I) to 13 (Doctoral Degree). No decision takes them for an order: certificates and
 diplomas of different sectors stand side by side there. The levels that decisions compare are in core/grades.py."""
 
-NOC_VERSION: Final = "National Occupational Classification 2021, version 1.0"
 NOC_UNIT_GROUP: Final = re.compile(r"[0-9]{5}")
-"""A unit group: broad category, TEER (0 to 5), and three further digits. Which codes exist is not known here."""
+"""The form of a unit group: broad category, TEER (0 to 5), and three further digits. Which exist: ``noc2021.txt``."""
 TEER_LEVELS: Final = ("0", "1", "2", "3", "4", "5")
 """Second digit of a NOC 2021 code: training, education, experience and responsibilities."""
 
-ESCO_VERSION: Final = "ESCO, form of its URIs"
-ESCO_URI: Final = re.compile(r"http://data\.europa\.eu/esco/(skill|occupation)/[0-9a-fA-F-]{36}")
-"""An ESCO concept. Which concepts exist is not known here."""
+ESCO_SKILL: Final = "http://data.europa.eu/esco/skill/"
+"""What the URI of an ESCO skill begins with; its UUID follows. Three collections of skills: ``esco.txt``."""
+_UUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_SKILL_GROUP: Final = r"[AKLST][0-9]{0,2}(\.[0-9]{1,2}){0,3}"
+ESCO_URI: Final = re.compile(
+    rf"http://data\.europa\.eu/esco/((skill|occupation)/{_UUID}|skill/{_SKILL_GROUP}|isced-f/[0-9]{{2,4}}"
+    r"|isco/C[0-9]{1,4})"
+)
+"""The form of the URI of an ESCO concept: a skill, an occupation, or a group of them (ISCED-F, ISCO-08)."""
+ESCO_GROUP: Final = re.compile(rf"{_SKILL_GROUP}|[0-9]{{2,4}}")
+"""The form of the code of a group of skills (``S5.6.1``) or of knowledge (``0613``, ISCED-F)."""
 
 _CUTOFF: Final = 0.75
 
