@@ -12,6 +12,8 @@ PYTEST := $(BIN)/python -m pytest
 QUICK := $(wildcard tests/test_tidy.py tests/unit tests/contracts tests/conformance tests/sim)
 SERVERS := $(wildcard tests/e2e tests/integration tests/conformance)
 WORKERS ?= 2
+# Tests on servers wait more than they compute.
+SERVER_WORKERS ?= 3
 ARGS ?=
 
 help: ## list the targets
@@ -28,11 +30,11 @@ setup: dev-env ## create .venv with everything that tests and checks need
 demo: run-env ## start the whole network on this machine and answer the ten questions (ONCE=1, JSON=FILE, FRESH=1)
 	@exec $(BIN)/passerelle demo $(if $(ONCE),--once) $(if $(JSON),--json "$(JSON)") $(if $(FRESH),--fresh)
 
-test: dev-env ## all tests: first those without a server, then on a real Kafka and PostgreSQL (ARGS= for pytest, WORKERS=2)
+test: dev-env ## all tests: first those without a server, then on a real Kafka and PostgreSQL (ARGS= for pytest, WORKERS=2 SERVER_WORKERS=3)
 	@echo "== tests without a server: $(QUICK)"
 	@$(PYTEST) -n $(WORKERS) -m "not browser and not integration and not e2e" $(QUICK) $(ARGS)
 	@echo "== tests on a real Kafka and PostgreSQL, each worker with its own: $(SERVERS)"
-	@$(PYTEST) -n $(WORKERS) --dist loadfile -m "not browser and (integration or e2e)" $(SERVERS) $(ARGS)
+	@$(PYTEST) -n $(SERVER_WORKERS) --dist loadfile -m "not browser and (integration or e2e)" $(SERVERS) $(ARGS)
 
 check: dev-env ## lint, types, import direction, protos, generated code, contracts, compose file, tidiness
 	@tools/check.sh

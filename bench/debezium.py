@@ -138,7 +138,8 @@ def _configure(place: Path, plugins: Path, bootstrap: str, dsn: str, table: str,
         "transforms": "hoist",
         "transforms.hoist.type": "org.apache.kafka.connect.transforms.HoistField$Value",
         "transforms.hoist.field": "body",
-    } | options
+        **options,
+    }
     for name, settings in (("worker", worker), ("sink", sink)):
         text = "".join(f"{key}={value}\n" for key, value in settings.items())
         (place / f"{name}.properties").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What wakes the watch streams of cases: one look at each commit for all of them together.
+"""What wakes the watch streams of cases: one look after commits for all of them together, twice a second at most.
 
 A stream that looked for itself at every commit would cost the database as many transactions a commit as there are
 streams, and the calls beside them would wait for a connection.
@@ -20,6 +20,8 @@ from passerelle.query.ports import CaseReader, CaseStore
 _LOG = structlog.get_logger(__name__)
 IDLE_S: Final = 5.0
 """A stream looks again after so long even where nothing woke it, and so does what wakes them."""
+EVERY_S: Final = 0.5
+"""Least time between two looks: at full load commits come many a second, and each look wakes many streams."""
 MAX_READING: Final = 2
 """Streams that read from the database at once: what is left of the connections is for the calls."""
 
@@ -63,8 +65,9 @@ class CaseWakes:
         return self._events.setdefault(member, asyncio.Event())
 
     async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
-            moved = self._index.moved
+            moved, begun = self._index.moved, clock()
             try:
                 async with self._store.reading() as reader:
                     parties = await reader.with_changes(sorted(self._events), self._size)
@@ -76,6 +79,7 @@ class CaseWakes:
             for member in parties & self._events.keys():
                 self._events.pop(member).set()
             await first_of(moved, IDLE_S)
+            await asyncio.sleep(max(0.0, begun + EVERY_S - clock()))
 
 
 async def first_of(event: asyncio.Event, seconds: float) -> None:
