@@ -54,6 +54,12 @@ class World:
             self.open -= 1
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pause between two looks, but where a test asks for one."""
+    monkeypatch.setattr(watches, "EVERY_S", 0.0)
+
+
 def wakes_of(world: Any) -> CaseWakes:
     return CaseWakes(world, world)
 
@@ -124,3 +130,18 @@ async def test_it_looks_while_somebody_watches_and_leaves_connections_to_the_cal
     world.most = 0
     await asyncio.gather(*(read() for _ in range(20)))
     assert world.most == watches.MAX_READING
+
+
+async def test_commits_close_to_each_other_are_seen_by_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watches, "EVERY_S", 0.05)
+    world = World()
+    wakes = wakes_of(world)
+    async with wakes.watching():
+        await settled()
+        event, before = wakes.next("m"), world.looks
+        for _ in range(10):
+            world.commit("m")
+            await settled()
+        async with asyncio.timeout(5):
+            await event.wait()
+        assert world.looks == before + 1
