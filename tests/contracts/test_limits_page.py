@@ -26,9 +26,11 @@ BOUNDED = {
     "ledger/check_run.py": "as many batches under way as there are processes",
     "ledger/recent.py": "rows and bytes, the oldest go first",
     "ledger/sequencer.py": "streams that have events waiting",
+    "node/csv_codes.py": "lru_cache with a size",
     "node/csv_reader.py": "the lines of one row",
     "node/formats/schemas.py": "lru_cache with a size",
     "portal/hub.py": "capacity and bytes",
+    "runtime/codelists.py": "lru_cache with a size: the bundled lists",
     "runtime/limits.py": "callers that are remembered",
 }
 """Modules with something that queues or caches, each with its bound. A new one is listed here once it has one."""

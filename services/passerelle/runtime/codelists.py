@@ -5,7 +5,7 @@ Their files are in ``core/tables``; ``tools/code_lists.py`` writes them. The cor
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from typing import Final, Literal
 
@@ -15,7 +15,7 @@ ListName = Literal["noc2021", "esco"]
 LIST_NAMES: Final[tuple[ListName, ...]] = ("noc2021", "esco")
 
 
-@cache
+@lru_cache(maxsize=2)
 def code_list(name: ListName) -> CodeList:
     """``noc2021``: the 516 unit groups, by five digits. ``esco``: the skills of three collections, by UUID.
 
