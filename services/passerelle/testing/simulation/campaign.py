@@ -15,8 +15,8 @@ from passerelle.testing.simulation.run import Outcome, play
 SHRINK_RUNS: Final = 60
 """Most runs that are spent on making a failure small."""
 TRACE_TAIL: Final = 40
-COLLECT_EVERY: Final = 100
-"""Seeds between two searches for cycles of objects: each run leaves some, and looking all the time costs a tenth."""
+COLLECT_EVERY: Final = 10
+"""Seeds between two searches for cycles of objects: each run leaves some, and memory that grows is slow memory."""
 
 
 @dataclass(slots=True)
