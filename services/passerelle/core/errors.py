@@ -31,7 +31,6 @@ _STATUS: Final[dict[str, tuple[int, str]]] = {
     "limit": (429, "RESOURCE_EXHAUSTED"),
     "internal": (500, "INTERNAL"),
     "loss": (500, "DATA_LOSS"),
-    "later": (501, "UNIMPLEMENTED"),
     "away": (503, "UNAVAILABLE"),
     "cancelled": (499, "CANCELLED"),
 }
@@ -70,7 +69,6 @@ events-restored | state | Events came back | Événements récupérés | The nod
 sequence-gap | state | Earlier event missing | Événement antérieur manquant | The event waits for an earlier number of its stream. | Send the stream again from the number that the ledger names.
 resend-from | state | Send again from here | Renvoyer à partir d'ici | The ledger dropped waiting events of this stream and names where to go on. | Relay the stream again from that number.
 version-stale | stale | Version is not the latest | Version périmée | The change names another version than the latest one. | Read the latest version and decide again.
-duplicate-event-id | exists | Event id used before | Identifiant d'événement déjà utilisé | An event with this id is already in the log. | Give the new event a new UUIDv7.
 head-moved | stale | Head moved | Tête déplacée | Another writer moved the head between reading and writing. | Reload the head and decide again.
 # Body
 body-too-large | large | Body too large | Corps trop volumineux | The body is over 64 KiB. | Send documents node to node and put their hash in the event.
@@ -289,7 +287,6 @@ not-settled | state | Instant not settled yet | Instant non encore fixé | Entri
 deadline-exceeded | timeout | Time ran out | Délai dépassé | The answer did not come in time. | Ask again with more time.
 cancelled | cancelled | Cancelled | Annulé | The caller went away. | Ask again.
 suppressed | refused | Count suppressed | Nombre masqué | The count is below 10 and is not published. | Ask for a wider group.
-not-implemented | later | Not offered | Non offert | This service does not offer that. | See the documentation.
 # Running
 config-missing | invalid | Setting missing | Réglage manquant | A required setting is absent. | Set it in the file or the environment.
 config-invalid | invalid | Setting invalid | Réglage invalide | A setting does not have its form. | Correct it.
