@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from passerelle.node.case_texts import Pair
+from passerelle.node.case_texts import NO_CREDIT, Pair
 
 TITLES: Final[dict[str, Pair]] = {
     "granted": ("Letter of permission", "Lettre de permission"),
@@ -23,18 +23,11 @@ TITLES: Final[dict[str, Pair]] = {
     ),
 }
 REFUSALS: Final[dict[str, Pair]] = {
-    "level": ("the level differs", "le niveau diffère"),
-    "content": ("the content differs", "le contenu diffère"),
-    "hours": ("the hours or credits differ", "le nombre d'heures ou de crédits diffère"),
-    "assessment": ("the assessment differs", "l'évaluation diffère"),
-    "duplicate": ("it is counted already", "c'est déjà compté"),
-    "upper-year": ("upper-year courses are taken here", "les cours de dernière année se suivent ici"),
-    "not-recognised": ("it is not recognised here", "ce n'est pas reconnu ici"),
+    **NO_CREDIT,
     "offered-here": ("the course is offered here in that term", "le cours est offert ici à cette session"),
     "residency": ("the share to be earned here would not be kept", "la part à obtenir ici ne serait pas respectée"),
     "standing": ("the rules on standing in the programme", "les règles sur la situation dans le programme"),
     "late": ("it was asked too late for the term", "la demande est arrivée trop tard pour la session"),
-    "other": ("another reason", "un autre motif"),
 }
 LETTER: Final[dict[str, Pair]] = {
     "date": ("Date", "Date"),

@@ -12,18 +12,9 @@ from passerelle.core.errors import NotFound
 from passerelle.core.lifecycle import ABSENT, next_state
 from passerelle.node.permission_ports import AskedPermission
 from passerelle.node.ports import CaseStore
+from passerelle.node.transfers import Step
 
 ASKED: Final = "asked"
-
-
-@dataclass(frozen=True, slots=True)
-class PermissionStep:
-    """One event of a permission; ``index`` is None while the ledger has not answered."""
-
-    index: int | None
-    name: str
-    member: str
-    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +28,7 @@ class PermissionView:
     state: str
     version: int
     said: Mapping[str, Any]
-    steps: tuple[PermissionStep, ...]
+    steps: tuple[Step, ...]
     asked: AskedPermission | None
 
     @property
@@ -90,18 +81,18 @@ async def view_of(store: CaseStore, member: str, permission: str, asked: AskedPe
     return PermissionView(permission, home, _state(steps), len(steps), _said(steps), tuple(steps), asked)
 
 
-def _step(index: int | None, body: bytes) -> PermissionStep:
+def _step(index: int | None, body: bytes) -> Step:
     value = orjson.loads(body)
     name, member = str(value["type"]).split(".")[-2], str(value["source"]).rpartition(":")[2]
-    return PermissionStep(index, name, member, value["data"])
+    return Step(index, name, member, value["data"])
 
 
-def _state(steps: Sequence[PermissionStep]) -> str:
+def _state(steps: Sequence[Step]) -> str:
     state = ABSENT
     for step in steps:
         state = next_state("permission", state, step.name) or state
     return ASKED if state == ABSENT else state
 
 
-def _said(steps: Sequence[PermissionStep]) -> Mapping[str, Any]:
+def _said(steps: Sequence[Step]) -> Mapping[str, Any]:
     return next((step.data for step in reversed(steps) if "courses" in step.data), {})

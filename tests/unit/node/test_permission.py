@@ -22,9 +22,10 @@ from passerelle.node.people import Person
 from passerelle.node.permission import Terms, amount, changes
 from passerelle.node.permission_return import Return, check_learner
 from passerelle.node.permission_texts import LETTER, REFUSALS, TITLES
-from passerelle.node.permission_view import PermissionStep, PermissionView
+from passerelle.node.permission_view import PermissionView
 from passerelle.node.plan import NewEvent
 from passerelle.node.rules_asked import Ruled
+from passerelle.node.transfers import Step
 
 ANN = Person("Ann <b>Planted</b>", "1999-01-02", "S1", "ann@example.test")
 STARTS, ENDS, GRADED, LAST = "2026-09-01", "2026-12-20", "2027-01-15", "2027-06-18"
@@ -456,7 +457,7 @@ def test_what_is_honoured_never_exceeds_the_maximum(amounts: list[Fraction], mos
         "courses": courses,
         "maximum_credits": {"value": str(most), "system": "units"},
     }
-    step = PermissionStep(40, "permission-granted", "queens", said)
+    step = Step(40, "permission-granted", "queens", said)
     back = Return(PermissionView("p", "queens", "granted", 1, said, (step,), None), {}, {})
     given_credit, left = Fraction(0), most
     for number, each in enumerate(amounts):
