@@ -12,8 +12,11 @@ from passerelle.cli.common import ConfigOption, JsonOption, print_json
 from passerelle.cli.node_office import WaitOption, with_office
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from passerelle.node.main import Office
     from passerelle.node.permission import Terms
+    from passerelle.node.plan import NewEvent
 
 app = typer.Typer(
     no_args_is_help=True, help="Letters of permission (AEHE): studies elsewhere, with the credit promised beforehand."
@@ -72,13 +75,9 @@ def grant(
     wait: WaitOption = 0.0, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Grant it by the rules as they were asked, with conditions."""
-
-    async def work(office: Office) -> dict[str, Any]:
-        terms = _terms(office, until, minimum_grade, maximum, change, leave, note)
-        event = await office.casework().permissions.grant(permission, terms)
-        return (await office.publish([event], wait_s=wait))[0]
-
-    node_show.answer(with_office(config, work), as_json)
+    _state(config, wait, as_json, lambda office: office.casework().permissions.grant(
+        permission, _terms(office, until, minimum_grade, maximum, change, leave, note)
+    ))  # fmt: skip
 
 
 @app.command()
@@ -88,13 +87,9 @@ def amend(
     wait: WaitOption = 0.0, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """State a granted permission anew, before its term begins; what is not given stays."""
-
-    async def work(office: Office) -> dict[str, Any]:
-        terms = _terms(office, until, minimum_grade, maximum, change, leave, note)
-        event = await office.casework().permissions.amend(permission, terms)
-        return (await office.publish([event], wait_s=wait))[0]
-
-    node_show.answer(with_office(config, work), as_json)
+    _state(config, wait, as_json, lambda office: office.casework().permissions.amend(
+        permission, _terms(office, until, minimum_grade, maximum, change, leave, note)
+    ))  # fmt: skip
 
 
 @app.command()
@@ -109,11 +104,7 @@ def refuse(
 
     known(reason, REFUSALS, "--reason")
 
-    async def work(office: Office) -> dict[str, Any]:
-        event = await office.casework().permissions.refuse(permission, reason, fix, note)
-        return (await office.publish([event], wait_s=wait))[0]
-
-    node_show.answer(with_office(config, work), as_json)
+    _state(config, wait, as_json, lambda office: office.casework().permissions.refuse(permission, reason, fix, note))
 
 
 @app.command()
@@ -127,11 +118,7 @@ def withdraw(
 
     known(reason, WITHDRAWALS, "--reason")
 
-    async def work(office: Office) -> dict[str, Any]:
-        event = await office.casework().permissions.withdraw(permission, reason, note)
-        return (await office.publish([event], wait_s=wait))[0]
-
-    node_show.answer(with_office(config, work), as_json)
+    _state(config, wait, as_json, lambda office: office.casework().permissions.withdraw(permission, reason, note))
 
 
 @app.command()
@@ -177,6 +164,15 @@ def letter(
 
     with_office(config, work)
     print(out)
+
+
+def _state(config: Path, wait: float, as_json: bool, decide: Callable[[Office], Awaitable[NewEvent]]) -> None:
+    """Publish what was decided, and tell what became of it."""
+
+    async def work(office: Office) -> dict[str, Any]:
+        return (await office.publish([await decide(office)], wait_s=wait))[0]
+
+    node_show.answer(with_office(config, work), as_json)
 
 
 async def _shown(office: Office, permission: str) -> dict[str, Any]:
