@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from passerelle.core.catalogue import BY_NAME
 from passerelle.core.errors import CODES, Refused
-from passerelle.events.codec import MAX_BODY, MAX_DEPTH, Event, check_data, parse_event, write_body
+from passerelle.events.codec import MAX_BODY, MAX_DEPTH, Event, check_data, parse_event, read_again, write_body
 from passerelle.events.examples import EXAMPLES, NOW, Example
 from passerelle.events.examples.model import nonce
 from passerelle.events.schemas import body_schema
@@ -37,6 +37,7 @@ def outcome(example: Example, body: bytes) -> Event | Refused:
         result: Event | Refused = parse_event(body, **example.statement(), now=NOW)
     except Refused as refused:
         result = refused
+    assert isinstance(result, Refused) or result == read_again(body, result.member)
     assert isinstance(result, Event) or result.code in CODES
     assert time.monotonic() - started < SECONDS
     return result

@@ -24,10 +24,10 @@ from passerelle.core.merkle import leaf_hash
 from passerelle.core.registry import Registry
 from passerelle.core.signature import SignedMessage, verify
 from passerelle.core.statement import FAMILIES, digest, parse_statement
-from passerelle.events.codec import parse_event
+from passerelle.events.codec import parse_event, read_again
 from passerelle.events.topics import ingress_topic
 from passerelle.ledger.model import Item, Prepared, RawRecord, Unverified
-from passerelle.ledger.verifying import VerifyPool
+from passerelle.ledger.verifying import Claim, VerifyPool, Work
 from passerelle.runtime.clock import as_datetime
 
 TREES: Final = 64
@@ -163,22 +163,26 @@ def check_late(item: Prepared, registry: Registry, trees: Trees) -> Unverified |
     return None if item.checked else Unverified(item.raw, "key-unknown", item.statement.member)
 
 
-def read_body(item: Prepared, now_ms: int, now: dt.datetime | None = None) -> None:
+def read_body(item: Prepared, now_ms: int, now: dt.datetime | None = None, *, sound: bool = False) -> None:
     """Read the body as of ``now_ms`` into ``event`` and ``needs``, or note why it is refused.
 
-    ``now`` is the same instant, where the caller has it at hand for a whole batch.
+    ``now`` is the same instant, where the caller has it at hand for a whole batch. A body that is ``sound`` was found
+    good as of that instant by :mod:`passerelle.ledger.verifying`.
     """
     statement = item.statement
     item.judged_at = now_ms
     item.event, item.refusal = None, None
     try:
-        event = parse_event(
-            item.body,
-            member=statement.member,
-            family=statement.family,
-            visibility=statement.visibility,
-            now=now or as_datetime(now_ms),
-        )
+        if sound:
+            event = read_again(item.body, statement.member)
+        else:
+            event = parse_event(
+                item.body,
+                member=statement.member,
+                family=statement.family,
+                visibility=statement.visibility,
+                now=now or as_datetime(now_ms),
+            )
     except Refused as refused:
         item.refusal = refused
         return
@@ -210,7 +214,7 @@ def prepare_all(records: Sequence[RawRecord], registry: Registry, trees: Trees, 
 
 
 class Preparer:
-    """Prepares fetches of the running ledger; signatures are checked in processes of their own where there are many."""
+    """Prepares fetches of the running ledger; where there is much to check, processes of their own do it."""
 
     def __init__(self, processes: int = 2) -> None:
         self._pool = VerifyPool(processes)
@@ -227,13 +231,23 @@ class Preparer:
     async def check(self, items: list[Item], registry: Registry, now_ms: int) -> None:
         """Signatures and bodies of what was read; one call at a time. Raises Unavailable ``verifier-lost``."""
         checks = pending(items, registry)
-        settle(items, checks, await self._pool.check([check.signed for check in checks]), self.trees)
+        read = [item for item in items if isinstance(item, Prepared)]
+        claims = [
+            Claim(item.statement.member, item.statement.family, item.statement.visibility, item.body) for item in read
+        ]
+        found = await self._pool.check(Work([check.signed for check in checks], claims, now_ms))
+        settle(items, checks, found.signatures, self.trees)
         now = as_datetime(now_ms)
-        for slice_of in _slices(items):
-            for item in slice_of:
-                if isinstance(item, Prepared) and item.checked:
-                    read_body(item, now_ms, now)
+        for slice_of in _slices(list(zip(read, found.bodies, strict=True))):
+            for item, sound in slice_of:
+                if item.checked:
+                    read_body(item, now_ms, now, sound=sound)
             await asyncio.sleep(0)
+
+    @property
+    def running(self) -> int:
+        """Processes that were started."""
+        return len(self._pool.running)
 
     async def close(self) -> None:
         """End the processes."""

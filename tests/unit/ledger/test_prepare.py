@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from passerelle.core import signature as signatures
@@ -209,3 +210,33 @@ async def test_processes_keep_the_order_and_the_offsets(registry: Registry) -> N
     assert [place for place, item in enumerate(batch.items) if isinstance(item, Unverified)] == [7]
     assert all(item.checked for item in batch.items if isinstance(item, Prepared))
     assert batch.offsets == {("passerelle.credential.v1", 0): 100, ("passerelle.credential.v1", 1): 57}
+
+
+async def test_processes_and_the_ledger_itself_prepare_alike(registry: Registry) -> None:
+    humber, data = Member("humber"), achievement("humber")
+    future = at(humber, "a-late", "2031-01-01T00:00:00.000Z")
+    wrong = humber.state("credential", "public", b'{"specversion":"1.0"}')
+    written = [humber.write("credential.achievement-published", f"humber/a{n}", data) for n in range(120)]
+    written = [future, wrong, *written]
+    records = [record(signed, offset) for offset, signed in enumerate(humber.sign(written))]
+    preparer = Preparer(processes=2)
+    try:
+        items = await preparer.read(records, registry)
+        await preparer.check(items, registry, START_MS)
+        assert preparer.running
+    finally:
+        await preparer.close()
+    assert [told(item) for item in items] == [told(item) for item in prepared(records, registry)]
+    assert [place for place, item in enumerate(items) if told(item)[2]] == [0, 1]
+
+
+def told(item: Item) -> tuple[object, object, str]:
+    """Event, needs and refusal code of what was prepared."""
+    assert isinstance(item, Prepared)
+    return item.event, item.needs, item.refusal.code if item.refusal else ""
+
+
+def at(member: Member, name: str, time: str) -> tuple[bytes, bytes]:
+    """An achievement whose body says another ``time``."""
+    body = orjson.loads(member.body("credential.achievement-published", f"{member.id}/{name}", achievement(member.id)))
+    return member.state("credential", "public", orjson.dumps({**body, "time": time}))
