@@ -9,7 +9,7 @@ the ledger's. A sequence conflict stops the relay: this node's database and the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ import structlog
 from passerelle.core.errors import Retryable, Unavailable
 from passerelle.core.signature import Signer
 from passerelle.node.messages import signing_keys
-from passerelle.node.ports import DraftStore, OutboxStore, Publisher
+from passerelle.node.ports import DraftStore, OutboxRow, OutboxStore, Publisher
 from passerelle.runtime.backoff import Backoff
 from passerelle.runtime.clock import Clock
 from passerelle.runtime.waking import rung_by, woken
@@ -34,12 +34,16 @@ RETRY_LAST_S: Final = 10.0
 
 @dataclass(slots=True)
 class _Progress:
-    """How far one family was sent: ``oldest`` unanswered since ``since`` (monotonic seconds), sent again ``tries``."""
+    """How far one family was sent: ``oldest`` unanswered since ``since`` (monotonic seconds), sent again ``tries``.
+
+    ``ahead``: rows that were read while those before them were sent; as they were signed then.
+    """
 
     cursor: int = 0
     oldest: int = 0
     since: float = 0.0
     tries: int = 0
+    ahead: Sequence[OutboxRow] = ()
 
     def observe(self, oldest: int, now: float, resend_after_s: float) -> bool:
         """Take note of the oldest unanswered number; True where it is time to send again from there."""
@@ -195,6 +199,8 @@ class Relay:
         while count := await self._outbox.sign_again(self._signer, network=self._network, member=self._member):
             renewed += count
         self._sign_again = False
+        for progress in self._progress.values():
+            progress.ahead = ()
         if renewed:
             _LOG.info("signed unanswered events anew", events=renewed, key=self._signer.key_id)
 
@@ -206,7 +212,7 @@ class Relay:
         if most <= 0:
             # The next receipt wakes the relay, or the time comes to send again.
             return False
-        rows = await self._outbox.open_rows(family, start, most)
+        rows = await self._page(family, start, most)
         foreign = next((place for place, row in enumerate(rows) if row.signed.key_id not in keys), None)
         if foreign == 0:
             # Signed under a key that went since: the next step signs it anew.
@@ -215,7 +221,7 @@ class Relay:
         if not rows:
             return False
         try:
-            await self._publisher.publish(family, rows)
+            await self._publish(family, rows, more=foreign is None and len(rows) == PAGE)
         except Unavailable:
             progress.cursor = oldest - 1
             raise
@@ -225,3 +231,24 @@ class Relay:
         self.sent += len(rows)
         await self._outbox.note_sent(family, progress.cursor, now_ms=self._clock.now_ms(), again=again)
         return True
+
+    async def _page(self, family: str, start: int, most: int) -> Sequence[OutboxRow]:
+        """At most ``most`` unanswered rows after ``start``: those read ahead, if they are the next ones."""
+        progress = self._progress[family]
+        ahead, progress.ahead = progress.ahead, ()
+        if ahead and ahead[0].sequence == start + 1:
+            return ahead[:most]
+        return await self._outbox.open_rows(family, start, most)
+
+    async def _publish(self, family: str, rows: Sequence[OutboxRow], *, more: bool) -> None:
+        """Send rows until they are acknowledged; where there may be ``more``, the next page is read meanwhile."""
+        if not more:
+            await self._publisher.publish(family, rows)
+            return
+        reading = asyncio.create_task(self._outbox.open_rows(family, rows[-1].sequence, PAGE))
+        try:
+            await self._publisher.publish(family, rows)
+            self._progress[family].ahead = await reading
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from passerelle.core.errors import Unavailable
 from passerelle.node.ports import OutboxRow, Situation
-from passerelle.node.relay import Relay
+from passerelle.node.relay import PAGE, Relay
 from passerelle.testing.federation import Member
 
 MEMBER = Member("humber")
@@ -161,3 +162,72 @@ async def test_what_is_away_is_told_and_tried_again(code: str, monkeypatch: pyte
     await asyncio.wait_for(running, 5)
     assert f"waiting: {code}" in states
     assert relay.state == "relaying"
+
+
+class Interrupted(Publisher):
+    """Remembers signatures too, and does something after its first page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signatures: list[bytes] = []
+        self.then: Callable[[], None] = lambda: None
+
+    async def publish(self, family: str, rows: Sequence[OutboxRow]) -> None:
+        await asyncio.sleep(0)  # the next page is read meanwhile
+        await super().publish(family, rows)
+        self.signatures += [row.signed.batch_signature for row in rows]
+        then, self.then = self.then, lambda: None
+        then()
+
+
+class Reads(Outbox):
+    """Counts the pages that were read, and signs again when asked."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.pages: list[int] = []
+        self.old = 0
+
+    async def open_rows(self, family: str, after: int, limit: int) -> list[OutboxRow]:
+        self.pages.append(after)
+        return await super().open_rows(family, after, limit)
+
+    async def sign_again(self, *_: Any, **__: Any) -> int:
+        signed, self.old = self.old, 0
+        for place in range(signed):
+            row = self.rows[place]
+            self.rows[place] = replace(row, signed=replace(row.signed, batch_signature=b"new"))
+        return signed
+
+
+async def test_the_next_page_is_read_while_one_is_sent() -> None:
+    outbox, publisher = Reads(2 * PAGE + 10), Interrupted()
+    await drain(relay_of(outbox, publisher, Clock(), None))
+    assert publisher.sent == list(range(1, 2 * PAGE + 11))
+    assert outbox.pages == [0, PAGE, 2 * PAGE, 2 * PAGE + 10]
+
+
+async def test_what_was_read_ahead_does_not_go_out_under_an_old_signature() -> None:
+    outbox, publisher = Reads(2 * PAGE), Interrupted()
+    relay = relay_of(outbox, publisher, Clock(), None)
+    await relay.step()
+    first = len(publisher.sent)
+    outbox.answered, outbox.old = PAGE, 2 * PAGE
+    relay.renew_signatures()
+    await drain(relay)
+    assert publisher.sent == list(range(1, 2 * PAGE + 1))
+    assert set(publisher.signatures[first:]) == {b"new"}
+
+
+async def test_a_page_that_fails_is_read_and_sent_anew() -> None:
+    outbox, publisher = Reads(2 * PAGE), Interrupted()
+    relay = relay_of(outbox, publisher, Clock(), None)
+
+    def fail() -> None:
+        raise Unavailable("kafka-unavailable", "the broker is away")
+
+    publisher.then = fail
+    with pytest.raises(Unavailable):
+        await relay.step()
+    await drain(relay)
+    assert publisher.sent == [*range(1, PAGE + 1), *range(1, 2 * PAGE + 1)]
