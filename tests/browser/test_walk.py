@@ -155,12 +155,12 @@ async def test_statistics_with_plots(
             await here.shoot(f"statistics-{value}-{language}-{width}-{scheme}")
         if walked.own:
             plots = page.locator("svg.plot")
-            await expect(plots).to_have_count(3)
+            await expect(plots).to_have_count(5)
             for plot in await plots.all():
                 box = await plot.bounding_box()
                 assert box is not None
                 assert 200 < box["width"] <= width
-            await expect(page.locator("table")).to_have_count(5)
+            await expect(page.locator("table")).to_have_count(7)
         download = await page.request.get(f"{walked.url}/api/statistics.csv")
         assert (await download.text()).startswith("measure,window,start")
         assert not here.problems

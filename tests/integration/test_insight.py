@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from aiokafka import TopicPartition
+from tests.integration.ledger_out import empty_topics
+from tests.unit.ledger_out.test_case_summaries import OUTCOME, Office
 from tests.unit.portal.builder import OPERATOR, Log
 
 from passerelle.embedded import EmbeddedKafka
@@ -115,8 +118,10 @@ async def feed_of(settings: KafkaConfig, log: Log, indices: Iterable[int]) -> No
         await producer.stop()
 
 
-async def published(service: InsightService, settings: KafkaConfig, network: str, size: int) -> set[bytes]:
-    """Run the service until it told six windows of this network as they are after ``size`` entries; they, as bytes."""
+async def published(
+    service: InsightService, settings: KafkaConfig, network: str, size: int, windows: int = 6
+) -> set[bytes]:
+    """Run the service until it told so many windows of this network as they are after ``size`` entries; as bytes."""
     first = await end_offsets(settings, INSIGHT, [0], client_id="test")
     partition, stop = TopicPartition(INSIGHT, 0), asyncio.Event()
     consumer = await start_consumer(settings, client_id="test", positions={partition: first[0]})
@@ -130,7 +135,7 @@ async def published(service: InsightService, settings: KafkaConfig, network: str
             record = read_statistics(one.value)
             if (record.network, record.position) == (network, size):
                 found.add(one.value)
-        return len(found) >= 6
+        return len(found) >= windows
 
     try:
         assert await wait_for(there, timeout_s=20), found
@@ -167,3 +172,47 @@ async def test_statistics_of_the_feed_are_published_and_the_same_when_counted_ag
     again = await published(InsightService(config, rebuild=False), settings, network, size)
     rebuilt = await published(InsightService(config, rebuild=True), settings, network, size)
     assert again == first == rebuilt
+
+
+def decided_and_appealed(number: int) -> Office:
+    """A ledger with so many cases, each decided after ten days and appealed, and the decision kept."""
+    office, names = Office(), [f"learner {place}" for place in range(number)]
+    office.feed(*(event for name in names for event in office.opened(name)))
+    office.wait(10)
+    office.feed(*(office.decide(name, 1) for name in names))
+    office.feed(*(office.act(name, "appealed", 2, ground="other") for name in names))
+    office.feed(*(office.decide(name, 3, OUTCOME) for name in names))
+    # Some commit of a later month.
+    office.wait(40)
+    office.feed(office.step("issued", "dora"))
+    return office
+
+
+async def test_what_cases_came_to_goes_from_the_ledgers_summaries_to_the_published_months(
+    kafka: EmbeddedKafka, tmp_path: Path, unique_name: Callable[[str], str]
+) -> None:
+    settings, network, office = KafkaConfig(bootstrap=kafka.bootstrap), unique_name("log"), decided_and_appealed(12)
+    await ensure_topics(settings, [TOPICS[name] for name in (SUMMARY, FEED, INSIGHT)])
+    await empty_topics(settings)
+    producer = await start_producer(settings, client_id="test")
+    try:
+        # The ledger publishes at least once.
+        for value in (*office.ledger.summaries, *office.ledger.summaries[-3:]):
+            await producer.send_and_wait(SUMMARY, orjson.dumps(value))
+    finally:
+        await producer.stop()
+    config = InsightConfig(
+        network=network,
+        root_public_key_file=tmp_path / "unused",
+        kafka=settings,
+        data_folder=tmp_path / "insight",
+        publish_every_s=0.2,
+    )
+    size = office.ledger.head.size
+    first = await published(InsightService(config, rebuild=False), settings, network, size, 3)
+    told = {one.measure: one for one in map(read_statistics, first)}
+    assert {one.start for one in told.values()} == {dt.date(2026, 8, 1)}
+    (end,), (time,) = told["appeal-outcomes"].rows, told["case-time"].rows
+    assert (end.sending, end.receiving, end.outcome, end.count) == ("CA-ON", "CA-ON", "kept", 12)
+    assert (time.count, time.p50_s, time.p90_s) == (12, 10 * 86_400, 10 * 86_400)
+    assert await published(InsightService(config, rebuild=True), settings, network, size, 3) == first

@@ -68,12 +68,25 @@ class Notice:
         return told | {"change": self.change} if self.change else told
 
 
+class CaseCount(NamedTuple):
+    """What one step of a transfer case adds to the counts that name no case: one of ``appeal`` and ``days``.
+
+    ``sender`` and ``receiver`` are members, of whom only the provinces are told; ``appeal``: how an appeal ended
+    (``changed``, ``kept``, ``withdrawn``); ``days``: from the date of the request to that of the first decision (UTC).
+    """
+
+    sender: str
+    receiver: str
+    appeal: str | None = None
+    days: int | None = None
+
+
 class Effects(NamedTuple):
     """What an accepted event changes.
 
     ``things`` are the new states; ``dependencies`` new edges; ``undepend`` keys of dependents whose edges end;
     ``notices`` what others are told; ``parties`` the members that may read a party body; ``erase`` subjects whose
-    bodies are deleted.
+    bodies are deleted; ``counted`` what the commit's summary counts besides the event itself.
     """
 
     things: tuple[Thing, ...] = ()
@@ -82,6 +95,7 @@ class Effects(NamedTuple):
     notices: tuple[Notice, ...] = ()
     parties: tuple[str, ...] = ()
     erase: tuple[str, ...] = ()
+    counted: CaseCount | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ instant at which the ledger accepted it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -22,9 +22,10 @@ LEARNERS_BELOW: Final = 10
 MAX_ROWS: Final = 5_000
 """Rows of one record; the rest is counted in ``left_out``. Some 200 bytes a row keep it below 1 MiB."""
 
-Measure = Literal["decision-time", "acceptance", "appeals", "revocations"]
+Measure = Literal["decision-time", "acceptance", "appeals", "revocations", "appeal-outcomes", "case-time"]
 Window = Literal["day", "week", "month"]
 Decision = Literal["credited", "conditional", "recognised", "case-by-case", "no-credit"]
+AppealOutcome = Literal["changed", "kept", "withdrawn"]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[int, Field(ge=0)]
 
@@ -33,8 +34,14 @@ WINDOWS: Final[dict[str, tuple[str, ...]]] = {
     "acceptance": ("day", "week", "month"),
     "appeals": ("month",),
     "revocations": ("day",),
+    "appeal-outcomes": ("month",),
+    "case-time": ("month",),
 }
 """The windows of each measure. Those about learners have one, so that no shown total gives a hidden count away."""
+LEARNERS: Final = frozenset({"appeals", "revocations", "appeal-outcomes", "case-time"})
+"""Measures of events about learners."""
+CASES: Final = frozenset({"appeal-outcomes", "case-time"})
+"""Those of what became of single cases: told once their month is over, and without rows whose count is hidden."""
 
 
 class StatisticsRow(Model):
@@ -47,12 +54,13 @@ class StatisticsRow(Model):
     receiver: MemberId | None = None
     member: MemberId | None = None
     jurisdiction: Jurisdiction | None = None
-    outcome: Decision | None = None
-    """``recognised``: exemption, admission or standing, without credit."""
+    outcome: Decision | AppealOutcome | None = None
+    """``recognised``: exemption, admission or standing, without credit. Of an appeal: ``changed`` (the new decision
+    gives other credit), ``kept`` (it gives the same), ``withdrawn``."""
     reason: NoCreditReason | None = None
     count: Count | None = None
     p50_s: Seconds | None = None
-    """Half of the requests were decided within so many seconds, to 5 %."""
+    """Half of the requests were decided within so many seconds, to 5 %; whole days of cases."""
     p90_s: Seconds | None = None
     burst: bool | None = None
     """A member's revocations of the day are far above its usual; the rule is in docs/statistics.md."""
@@ -86,13 +94,24 @@ class StatisticsRecord(Model):
             raise ValueError("the measure does not have this window")
         if any(row.count is not None and row.count < self.threshold for row in self.rows):
             raise ValueError("a count below the threshold is shown")
-        if self.measure in {"appeals", "revocations"} and self.threshold < LEARNERS_BELOW:
+        if self.measure in LEARNERS and self.threshold < LEARNERS_BELOW:
             raise ValueError("the threshold of counts about learners is at least 10")
+        if self.measure in CASES and any(row.count is None for row in self.rows):
+            raise ValueError("a row about cases without a count")
+        known = _OUTCOMES.get(self.measure, frozenset())
+        if any(row.outcome not in known for row in self.rows if row.outcome is not None):
+            raise ValueError("an outcome that the measure does not have")
         return self
 
     def write(self) -> bytes:
         """The record's JSON; absent values are left out."""
         return self.model_dump_json(exclude_none=True).encode("utf-8")
+
+
+_OUTCOMES: Final = {
+    "acceptance": frozenset(get_args(Decision)),
+    "appeal-outcomes": frozenset(get_args(AppealOutcome)),
+}
 
 
 def read_statistics(value: bytes | None) -> StatisticsRecord:

@@ -165,10 +165,10 @@ _REGISTRY: Final = TopicSpec(
 )
 _INSIGHT: Final = TopicSpec(
     name=INSIGHT,
-    text="Statistics by days, weeks and months: times to decision, decisions by pair of provinces, appeals,"
-    " revocations. Counts about learners below 10 are suppressed, others below the record's threshold. A window is told"
-    " again when it changes, and all of them once a day: of two records of one window the one with the higher position"
-    " counts.",
+    text="Statistics by days, weeks and months: times to decision, decisions by pair of provinces, appeals and how they"
+    " ended, times of transfer cases, revocations. Counts about learners below 10 are suppressed, others below the"
+    " record's threshold. A window is told again when it changes, and all of them once a day: of two records of one"
+    " window the one with the higher position counts.",
     access="public",
     producers=("insight",),
     consumers=("portal", "anyone"),
@@ -194,12 +194,16 @@ _REFUSED: Final = TopicSpec(
 )
 _SUMMARY: Final = TopicSpec(
     name=SUMMARY,
-    text="One record a commit of the ledger: counts by family and type, for insight.",
+    text="One record a commit of the ledger, for insight: counts of entries, and of what transfer cases came to by pair"
+    " of provinces. No case is named in it.",
     access="operator",
     producers=("ledger",),
     consumers=("insight",),
     key="size of the log after the commit, decimal",
-    value="JSON: first and last index of the commit, accepted_at, counts",
+    value="JSON: from, size (the commit's first index, the log's size after it), accepted_at (Unix ms), counts:"
+    " [{member, jurisdiction, family, type, accepted, refused}], cases: [{sending, receiving, appeals: {changed | kept"
+    " | withdrawn: number}, decided: {step: number}}]; a step is floor(8 log2(seconds)) of the whole days, at least"
+    " one, from request to first decision; a record without cases is of a ledger that did not count them",
     content_type="application/json",
     retention_ms=7 * DAY_MS,
 )

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
+from passerelle.core.durations import DAY_S
 from passerelle.events.statistics import (
+    CASES,
+    LEARNERS,
     LEARNERS_BELOW,
     MAX_ROWS,
     WINDOWS,
@@ -22,7 +25,14 @@ from passerelle.insight.durations import merge, percentile
 Rows = Mapping[str, Mapping[str, Any]]
 Place = tuple[Measure, Window, dt.date]
 USUAL_DAYS: Final = 28
-_MEASURE: Final[dict[str, Measure]] = {"d": "decision-time", "a": "acceptance", "p": "appeals", "r": "revocations"}
+_MEASURE: Final[dict[str, Measure]] = {
+    "d": "decision-time",
+    "a": "acceptance",
+    "p": "appeals",
+    "r": "revocations",
+    "e": "appeal-outcomes",
+    "c": "case-time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +91,11 @@ def records(rows: Rows, wanted: set[Place], rules: Rules, position: int) -> Iter
     counted = rows.get("at|summary", {})
     for place in sorted(wanted, key=lambda one: (one[0], one[1], one[2])):
         measure, window, start = place
-        learners = measure in ("appeals", "revocations")
-        if learners and not _whole(counted, start):
+        end, learners = window_end(window, start), measure in LEARNERS
+        if learners and not _whole(rows.get("at|cases", {}) if measure in CASES else counted, start):
+            continue
+        if measure in CASES and counted.get("day", "") < end.isoformat():
+            # While the month goes on, each count that grew would point at the entry that made it grow.
             continue
         threshold = max(rules.threshold, LEARNERS_BELOW) if learners else rules.threshold
         found = cells.get(place, _Cells())
@@ -92,7 +105,7 @@ def records(rows: Rows, wanted: set[Place], rules: Rules, position: int) -> Iter
             measure=measure,
             window=window,
             start=start,
-            end=window_end(window, start),
+            end=end,
             position=int(counted["size"]) if learners else position,
             threshold=threshold,
             late=found.late,
@@ -140,6 +153,10 @@ def _rows(
     elif measure == "appeals":
         for (place,), parts in sorted(cells.found.items()):
             yield StatisticsRow(scope="jurisdiction", jurisdiction=place, count=_shown(_sum(parts), threshold))
+    elif measure == "appeal-outcomes":
+        yield from _ends(cells, threshold)
+    elif measure == "case-time":
+        yield from _case_times(cells, threshold)
     else:
         usual = _usual(rows, start)
         for (member, place), parts in sorted(cells.found.items()):
@@ -192,6 +209,26 @@ def _decisions(cells: _Cells, threshold: int) -> Iterator[StatisticsRow]:
                 "count": _shown(count, threshold),
             }
         )
+
+
+def _ends(cells: _Cells, threshold: int) -> Iterator[StatisticsRow]:
+    """How appeals ended, by pair of provinces. No row for a hidden count: a province may have one institution only."""
+    for (sending, receiving, outcome), parts in sorted(cells.found.items()):
+        count = _shown(_sum(parts), threshold)
+        if count is not None:
+            yield StatisticsRow.model_validate(
+                {"scope": "pair", "sending": sending, "receiving": receiving, "outcome": outcome, "count": count}
+            )
+
+
+def _case_times(cells: _Cells, threshold: int) -> Iterator[StatisticsRow]:
+    """Whole days from request to first decision of cases, by pair of provinces; no row where the count is hidden."""
+    for (sending, receiving), parts in sorted(cells.found.items()):
+        steps = merge(part["h"] for part in parts)
+        count = _shown(sum(steps.values()), threshold)
+        if count is not None:
+            half, most = (max(round(percentile(steps, share) / DAY_S), 1) * DAY_S for share in (0.5, 0.9))
+            yield StatisticsRow(scope="pair", sending=sending, receiving=receiving, count=count, p50_s=half, p90_s=most)
 
 
 def _usual(rows: Rows, day: dt.date) -> Tally[str]:

@@ -9,7 +9,9 @@ Rows are small JSON objects in one mapping, by key:
 ``a|day|from|to|outcome|reason``   decisions on recognition of a day
 ``l|day``                          counted events of a day that their sender dated more than 24 hours earlier
 ``p|month|jurisdiction``           appeals of a month; ``r|day|member|jurisdiction``: revocations of a day
+``e|month|from|to|outcome``        how appeals ended; ``c|month|from|to``: days to the first decision of cases (steps)
 ``at|feed``, ``at|summary``        how far was counted; ``at|day``: the newest day
+``at|cases``                       the first summary that counted cases
 =================================  ==================================================================================
 
 Each row holds the log index of the last entry counted in it (``s``), and takes nothing at or below it. So a repeat
@@ -22,13 +24,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
+from passerelle.core.durations import step
 from passerelle.events.codec import Event
 from passerelle.events.feed import Checked
-from passerelle.insight.durations import step
-from passerelle.insight.windows import Summary
+from passerelle.insight.windows import CaseRow, Summary
 
 Row = dict[str, Any]
 Rows = MutableMapping[str, Row]
@@ -42,6 +44,9 @@ _DECLINED: Final = "recognition.declined"
 _WITHOUT_CREDIT: Final = frozenset({"exemption", "admission", "standing"})
 _APPEALED: Final = "ca.passerelle.transfer.appealed.v1"
 _REVOKED: Final = "ca.passerelle.credential.revoked.v1"
+_BY_MONTH: Final = frozenset({"p", "e", "c"})
+_COUNTED: Final = frozenset({"d", "a", "l", "r", *_BY_MONTH})
+"""Kinds of rows that count something of a day or a month."""
 
 
 class Fold:
@@ -125,17 +130,14 @@ class Fold:
         if asked is None or asked.get("by", index) != index:
             return None
         self._change(key, index, lambda row: {**row, "by": index, "done": day})
-        found = str(step((at - asked["at"]) / 1000))
-
-        def add(row: Row) -> Row:
-            steps = row.get("h", {})
-            return {"h": {**steps, found: steps.get(found, 0) + 1}}
-
-        self._change(f"d|{day}|{asked['receiver']}|{asked['from']}|{asked['to']}", index, add)
+        found = {str(step((at - asked["at"]) / 1000)): 1}
+        self._add(f"d|{day}|{asked['receiver']}|{asked['from']}|{asked['to']}", index, found)
         return asked
 
     def summary(self, summary: Summary) -> None:
-        """Count one commit's summary: what is known of party events is their number, by member and type."""
+        """Count one commit's summary: what is known of party events is their number, by member and type, and what the
+        ledger counted of cases.
+        """
         last = summary.size - 1
         day = day_of(summary.accepted_at)
         since = {"at": summary.accepted_at, "from": summary.start}
@@ -150,13 +152,41 @@ class Fold:
         for key, count in found.items():
             if count:
                 self._count(key, last, count)
-        self._change("at|summary", last, lambda row: {**row, "size": summary.size})
+        if summary.cases is not None:
+            self._cases(summary.cases, day[:7], last, since)
+        before = (self._rows["at|summary"].get("day") or day)[:7]
+        if before < day[:7]:
+            # Of cases a month is told when it is over.
+            over = tuple(f"{kind}|{before}|" for kind in ("e", "c"))
+            self.dirty |= {(key[0], before) for key in self._rows if key.startswith(over)}
+        self._change("at|summary", last, lambda row: {**row, "size": summary.size, "day": day})
+
+    def _cases(self, cases: Iterable[CaseRow], month: str, last: int, since: Row) -> None:
+        if "at|cases" not in self._rows:
+            self._change("at|cases", -1, lambda row: {"since": since})
+        for row in cases:
+            if not (row.sending and row.receiving):
+                continue
+            pair = f"{month}|{row.sending}|{row.receiving}"
+            for outcome, count in row.appeals.items():
+                self._count(f"e|{pair}|{outcome}", last, count)
+            if row.decided:
+                self._add(f"c|{pair}", last, row.decided)
 
     def _place(self, member: str) -> str:
         return str((self._rows.get(f"m|{member}") or {}).get("j", ""))
 
     def _count(self, key: str, index: int, count: int = 1) -> None:
         self._change(key, index, lambda row: {"n": row.get("n", 0) + count})
+
+    def _add(self, key: str, index: int, found: Mapping[str, int]) -> None:
+        """Add to a histogram of durations."""
+
+        def add(row: Row) -> Row:
+            steps = row.get("h", {})
+            return {"h": {**steps, **{name: steps.get(name, 0) + count for name, count in found.items()}}}
+
+        self._change(key, index, add)
 
     def _change(self, key: str, index: int, change: Callable[[Row], Row]) -> None:
         """Change one row, unless it has counted this index already or there is no room for it."""
@@ -168,7 +198,7 @@ class Fold:
             return
         self._rows[key] = {**change(row or {}), "s": index}
         kind, _, rest = key.partition("|")
-        if kind in {"d", "a", "l", "p", "r"}:
+        if kind in _COUNTED:
             self.dirty.add((kind, rest.partition("|")[0]))
 
     def _turn(self, day: str, index: int) -> None:
@@ -186,7 +216,7 @@ def _old(key: str, row: Mapping[str, Any], oldest: str) -> bool:
     kind, _, rest = key.partition("|")
     if kind == "q":
         return bool(row.get("done", oldest) < oldest)
-    return kind in {"d", "a", "l", "p", "r"} and rest.partition("|")[0] < oldest[: 7 if kind == "p" else 10]
+    return kind in _COUNTED and rest.partition("|")[0] < oldest[: 7 if kind in _BY_MONTH else 10]
 
 
 def day_of(instant_ms: int) -> str:

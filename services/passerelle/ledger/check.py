@@ -8,6 +8,8 @@ Signatures are gathered, so that whoever runs the check may verify them elsewher
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,7 +23,7 @@ from passerelle.core.errors import Fatal, PasserelleError, Refused, SignatureInv
 from passerelle.core.registry import KeyVerdict, Registry, from_snapshot
 from passerelle.core.statement import PUBLIC, Statement, digest
 from passerelle.core.streams import StreamHead
-from passerelle.core.things import Effects
+from passerelle.core.things import CaseCount, Effects
 from passerelle.events.codec import Event, parse_event
 from passerelle.events.topics import TOPICS, ingress_topic
 from passerelle.ledger.check_ports import BodyRow, EntryRow, Notified
@@ -110,6 +112,8 @@ class EntryChecker:
         """Notices that the entries since :meth:`hand_over` must have sent."""
         self.unjudged = array("q")
         """Indices whose decision could not be made again, in order: nobody knows whom they told."""
+        self.cases: list[tuple[int, CaseCount]] = []
+        """What steps of cases added to the counts, by index; a few at most of each case in the replay."""
         self.reworded: set[int] = set()
         """Indices of refusals whose text is not what this release would say."""
         self.offsets: dict[tuple[str, int], int] = {}
@@ -171,6 +175,13 @@ class EntryChecker:
         self.findings.add("signatures", done.signatures)
         self.findings.add("bodies", done.bodies)
         self.findings.add("decisions made again", done.decisions)
+
+    def cases_between(self, start: int, stop: int) -> Sequence[CaseCount] | None:
+        """What entries ``start`` to ``stop - 1`` added to the counts of cases; None where nobody can say it now."""
+        if bisect_left(self.unjudged, start) != bisect_left(self.unjudged, stop):
+            return None
+        first, last = (bisect_left(self.cases, at, key=lambda one: one[0]) for at in (start, stop))
+        return [counted for _, counted in self.cases[first:last]]
 
     def hand_over(self) -> list[Notified]:
         """The notices gathered since the last call."""
@@ -409,6 +420,8 @@ class EntryChecker:
         else:
             self._check_parties(row, logged.statement, verdict.effects)
             self._gather_notices(logged, verdict.effects)
+        if verdict.effects.counted is not None:
+            self.cases.append((row.index, verdict.effects.counted))
         self.replay.count(logged)
         self.replay.take_effects(logged, verdict.effects)
 

@@ -23,6 +23,7 @@ from passerelle.events.topics import TOPICS, ingress_topic
 from passerelle.ledger.check import EntryChecker, Findings
 from passerelle.ledger.check_letters import KEPT_MS
 from passerelle.ledger.check_ports import CosignatureRow, Counted, HeadRow, KeptRow, RestStore, UnverifiedRow
+from passerelle.ledger.summary import case_rows, place_of, write_summary
 
 POSITIONS: Final = ("feed", "registry", "refilled")
 """Names of the positions that are kept. ``refilled``: the log's size when the database was last filled again."""
@@ -185,20 +186,22 @@ class RestChecker:
             self._findings.add("summaries")
             where = f"summary {size}"
             try:
-                start = int(orjson.loads(value)["from"])
+                told = orjson.loads(value)
+                start, cases = int(told["from"]), told["cases"]
             except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
                 self._fault(where, "its value cannot be read")
                 before = size
                 continue
             if not 0 <= start < size <= self._head.size:
                 self._fault(where, "its commit is not in the log")
-            elif (before is not None and start != before) or value != await self._summary(start, size):
+            elif (before is not None and start != before) or value != await self._summary(start, size, cases):
                 self._fault(where, "it does not count the entries of its commit")
             before = size
         if before is not None and before != self._head.size:
             self._fault(f"summary {before}", "it is the last one, and the log goes on")
 
-    async def _summary(self, start: int, size: int) -> bytes:
+    async def _summary(self, start: int, size: int, told: Any) -> bytes:
+        """The summary counted again; ``told`` are its cases, taken where bodies that decide on them are gone."""
         instants = self._entries.instants
         place = bisect_left(instants.size, size)
         if place == len(instants.at):
@@ -206,13 +209,14 @@ class RestChecker:
             return b""
         accepted_at = instants.at[place]
         counts = [self._count(item) for item in await self._store.counted(start, size)]
-        return orjson.dumps({"from": start, "size": size, "accepted_at": accepted_at, "counts": counts})
+        cases = self._entries.cases_between(start, size)
+        rows = told if cases is None else case_rows(cases, self._entries.replay.registry)
+        return write_summary(start, size, accepted_at, counts, rows)
 
     def _count(self, item: Counted) -> dict[str, Any]:
-        record = self._entries.replay.registry.members.get(item.member)
         return {
             "member": item.member,
-            "jurisdiction": record.jurisdictions[0] if record is not None and record.jurisdictions else "",
+            "jurisdiction": place_of(self._entries.replay.registry, item.member),
             "family": item.family,
             "type": item.kind,
             "accepted": item.accepted,

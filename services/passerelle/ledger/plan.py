@@ -15,10 +15,11 @@ from passerelle.core.merkle import Frontier, leaf_hashes
 from passerelle.core.registry import Registry
 from passerelle.core.statement import PUBLIC
 from passerelle.core.streams import StreamHead
-from passerelle.core.things import Effects
+from passerelle.core.things import CaseCount, Effects
 from passerelle.core.tiles import grow
 from passerelle.ledger.judging import refusal_told
 from passerelle.ledger.model import CommitPlan, Prepared, Spent, SpentId, StreamId, Unverified
+from passerelle.ledger.summary import case_rows, place_of, write_summary
 from passerelle.ledger.view import PlanView
 
 HOUR_MS: Final = 3_600_000
@@ -76,6 +77,7 @@ class PlanBuilder:
         self._told: set[tuple[str, str, str]] = set()
         self._waiting: dict[SpentId, tuple[Any, ...]] = {}
         self._counts: dict[tuple[str, str, str], list[int]] = {}
+        self._cases: list[CaseCount] = []
 
     # Entries
 
@@ -134,9 +136,11 @@ class PlanBuilder:
                 self._letters.append((party, "body", index, None))
 
     def effects(self, item: Prepared, effects: Effects, index: int) -> None:
-        """Edges, erasures and notices of an accepted event; its things are in the view."""
+        """Edges, erasures, notices and counts of an accepted event; its things are in the view."""
         plan, event = self.plan, item.event
         assert event is not None
+        if effects.counted is not None:
+            self._cases.append(effects.counted)
         for key in effects.undepend:
             plan.undepend.append(key)
             for edge in [edge for edge in plan.dependencies if edge[1] == key]:
@@ -282,25 +286,20 @@ class PlanBuilder:
         return volume
 
     def _summary(self) -> bytes:
-        members = self._registry.members
-        counts = []
-        for (member, family, kind), (accepted, refusals) in self._counts.items():
-            record = members.get(member)
-            jurisdiction = record.jurisdictions[0] if record is not None and record.jurisdictions else ""
-            counts.append(
-                {
-                    "member": member,
-                    "jurisdiction": jurisdiction,
-                    "family": family,
-                    "type": kind,
-                    "accepted": accepted,
-                    "refused": refusals,
-                }
-            )
-        plan = self.plan
-        return orjson.dumps(
-            {"from": plan.size_before, "size": plan.size, "accepted_at": plan.accepted_at, "counts": counts}
-        )
+        plan, registry = self.plan, self._registry
+        counts = [
+            {
+                "member": member,
+                "jurisdiction": place_of(registry, member),
+                "family": family,
+                "type": kind,
+                "accepted": accepted,
+                "refused": refusals,
+            }
+            for (member, family, kind), (accepted, refusals) in self._counts.items()
+        ]
+        cases = case_rows(self._cases, registry)
+        return write_summary(plan.size_before, plan.size, plan.accepted_at, counts, cases)
 
 
 def encode_headers(signed: SignedStatement) -> bytes:

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.portal.builder import OPERATOR, Log
 
+from passerelle.core.durations import step
 from passerelle.core.errors import FormatError
 from passerelle.events.export import CONTRACTS
 from passerelle.events.feed import Checked, read_record
 from passerelle.events.statistics import SCHEMA_NAME, StatisticsRecord, StatisticsRow, read_statistics
-from passerelle.insight.durations import merge, percentile, step
+from passerelle.insight.durations import merge, percentile
 from passerelle.insight.report import Rules, everything, records, touched, window_end, window_start
 from passerelle.insight.statistics import Fold, Row
 from passerelle.insight.windows import read_summary

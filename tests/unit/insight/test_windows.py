@@ -27,6 +27,18 @@ def summary(**more: Any) -> dict[str, Any]:
 def test_a_summary_is_read() -> None:
     read = read_summary(summary())
     assert (read.start, read.size, read.accepted_at) == (10, 15, 1_760_000_000_000)
+    # A ledger that did not count cases yet is not one that counted none.
+    assert read.cases is None
+    assert read_summary(summary(cases=[])).cases == ()
+
+
+def case_row(**more: Any) -> dict[str, Any]:
+    return {"sending": "CA-ON", "receiving": "CA-BC", "appeals": {"kept": 2}, "decided": {"131": 1}, **more}
+
+
+def test_what_cases_came_to_is_read() -> None:
+    (row,) = read_summary(summary(cases=[case_row(more="unknown")])).cases or ()
+    assert (row.sending, row.receiving, row.appeals, row.decided) == ("CA-ON", "CA-BC", {"kept": 2}, {"131": 1})
 
 
 @pytest.mark.parametrize(
@@ -38,6 +50,17 @@ def test_a_summary_is_read() -> None:
         {"accepted_at": "soon"},
         {"counts": [{"accepted": 5}]},
         {"counts": [{"accepted": 5, "refused": 0}]},
+        {"cases": None},
+        {"cases": ["CA-ON"]},
+        {"cases": [{"sending": "CA-ON", "receiving": "CA-BC"}]},
+        {"cases": [case_row(sending="CA-ON|CA-BC")]},
+        {"cases": [case_row(appeals={"won": 1})]},
+        {"cases": [case_row(appeals=["kept"])]},
+        {"cases": [case_row(appeals={"kept": 0})]},
+        {"cases": [case_row(decided={"-1": 1})]},
+        {"cases": [case_row(decided={"1000": 1})]},
+        {"cases": [case_row(decided={"long": 1})]},
+        {"cases": [case_row(decided={"131": "many"})]},
     ],
 )
 def test_what_does_not_add_up_is_refused(change: dict[str, Any]) -> None:

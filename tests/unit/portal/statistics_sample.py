@@ -53,6 +53,26 @@ def decisions() -> list[dict[str, Any]]:
     ]
 
 
+def cases() -> Iterator[StatisticsRecord]:
+    """How appeals ended and how long cases took: of the month before, and an empty one after it."""
+    west = {"scope": "pair", "sending": "CA-ON", "receiving": "CA-BC"}
+    home = {"scope": "pair", "sending": "CA-QC", "receiving": "CA-QC"}
+    ends = [
+        {**west, "outcome": "changed", "count": 12},
+        {**west, "outcome": "kept", "count": 41},
+        {**west, "outcome": "withdrawn", "count": 10},
+        {**home, "outcome": "kept", "count": 23},
+    ]
+    taken = [
+        {**west, "count": 310, "p50_s": 24 * DAY_S, "p90_s": 63 * DAY_S},
+        {**home, "count": 96, "p50_s": DAY_S, "p90_s": DAY_S},
+    ]
+    before = LAST.replace(day=1) - dt.timedelta(days=1)
+    for measure, rows in (("appeal-outcomes", ends), ("case-time", taken)):
+        yield record(measure, "month", before, rows, threshold=10)
+        yield record(measure, "month", LAST, [], threshold=10)
+
+
 def sample() -> Iterator[StatisticsRecord]:
     """All records, oldest first."""
     for back in range(11, -1, -1):
@@ -67,6 +87,7 @@ def sample() -> Iterator[StatisticsRecord]:
         {"scope": "jurisdiction", "jurisdiction": "CA-ON", "count": 34},
     ]
     yield record("appeals", "month", LAST, appeals, threshold=10)
+    yield from cases()
     for back, count in ((2, 14), (1, None), (0, 85)):
         row: dict[str, Any] = {"scope": "member", "member": "humber", "jurisdiction": "CA-ON", "count": count}
         burst = {} if count is None else {"burst": count > 50}

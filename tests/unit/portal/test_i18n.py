@@ -15,6 +15,7 @@ from passerelle.core.quantity import CREDIT_SYSTEMS
 from passerelle.core.registry import Status
 from passerelle.core.statement import FAMILIES
 from passerelle.events import achievement, member, recognition, values
+from passerelle.events.statistics import AppealOutcome
 from passerelle.portal import views
 from passerelle.portal.i18n import load
 from passerelle.portal.postgres.catalogue import COST, CREDIT, HOURS
@@ -73,6 +74,7 @@ GROUPS: dict[str, set[str]] = {
     "cost": set(COST),
     "credit": set(CREDIT),
     "visibility": {"public", "party"},
+    "appeal-outcome": set(get_args(AppealOutcome)),
 }
 
 

@@ -100,7 +100,7 @@ async def test_the_page_in_both_languages(language: str, query: str) -> None:
     below = load()[language].t("stats.below", n=10)
     assert below.replace("<", "&lt;") in text
     plots = page.findall(".//svg[@class='plot']")
-    assert len(plots) == (2 if "week" in query else 3)
+    assert len(plots) == (4 if "week" in query else 5)
     for plot in plots:
         assert plot.get("aria-label") == plot.findtext("title")
         assert plot.findtext("desc")
@@ -121,6 +121,32 @@ async def test_a_burst_is_marked_and_the_usual_is_not() -> None:
     rows = page.xpath("//section[@aria-labelledby='revocations']//tbody/tr")
     cells = [["".join(cell.itertext()).strip() for cell in row] for row in rows]
     assert [(cell[2], cell[3]) for cell in cells] == [("85", "Burst"), ("< 10", "–"), ("14", "within the usual")]
+
+
+@pytest.mark.parametrize(
+    ("language", "ended", "taken"),
+    [
+        ("en", ["Ontario → British Columbia", "Withdrawn", "10"], ["Quebec → Quebec", "96", "1 day", "1 day"]),
+        ("fr", ["Ontario → Colombie-Britannique", "Retrait", "10"], ["Québec → Québec", "96", "1 jour", "1 jour"]),
+    ],
+)
+async def test_ends_of_appeals_and_times_of_cases_of_the_last_month_that_shows_any(
+    language: str, ended: list[str], taken: list[str]
+) -> None:
+    _, page = await shown(Kept(list(sample())), language)
+    table, bars_of = "//section[@aria-labelledby='{}']//tbody/tr", "//section[@aria-labelledby='{}']//svg/rect/@class"
+    ends, cases = (
+        [["".join(cell.itertext()).strip() for cell in row] for row in page.xpath(table.format(name))]
+        for name in ("ends", "cases")
+    )
+    assert (ends[2], cases[1]) == (ended, taken)
+    assert (len(ends), len(cases)) == (4, 2)
+    assert page.xpath(bars_of.format("ends")) == ["part-changed", "part-kept", "part-withdrawn", "part-kept"]
+    # Where half of the cases take as long as nine in ten there is one part.
+    assert page.xpath(bars_of.format("cases")) == ["part-half", "part-most", "part-half"]
+    none = load()[language].t("stats.ends.none")
+    assert none in (await shown(Kept(), language))[0]
+    assert none not in (await shown(Kept(list(sample())), language))[0]
 
 
 async def test_nothing_counted_yet_and_nothing_coming_in() -> None:
@@ -184,6 +210,11 @@ async def test_files_hold_what_is_published_and_nothing_below_the_threshold() ->
     assert {row["start"] for row in rows} == {LAST.isoformat()}
     assert {row["count"] for row in rows if row["measure"] == "acceptance"} >= {"<5", "700"}
     assert [row["burst"] for row in rows if row["measure"] == "revocations"] == ["true"]
+    answer = await statistics.as_csv(site(kept), request("/api/statistics.csv", "measure=case-time"))
+    days = list(csv.DictReader(io.StringIO(bytes(answer.body).decode())))
+    assert [(row["sending"], row["count"], row["p50_s"], row["outcome"]) for row in days] == [
+        ("CA-ON", "310", "2073600", ""), ("CA-QC", "96", "86400", ""),
+    ]  # fmt: skip
     assert not [cell for row in rows for cell in row.values() if cell[:1] in "=+-@" and cell]
 
 

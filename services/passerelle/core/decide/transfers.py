@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from passerelle.core.decide.casecounts import credit_digest, decision_counted, withdrawal_counted
 from passerelle.core.decide.context import Context
 from passerelle.core.decide.credentials import check_release
 from passerelle.core.decide.permissions import check_rule, used
@@ -85,6 +86,7 @@ def requested(context: Context) -> Effects:
         "sender": data["sender"],
         "release": data["release"],
         "credentials": named,
+        "requested_on": event.date,
         **NO_CASE_FACTS,
     }
     if data.get("permission") is not None:
@@ -123,9 +125,11 @@ def stepped(context: Context) -> Effects:
     case, state = _open_case(context)
     event = context.type.event
     marks: list[Thing] = []
+    counted = None
     if event == "appealed":
         _check_appeal(context, case)
     if event == "withdrawn":
+        counted = withdrawal_counted(case)
         context.require(
             "programme" not in case.data,
             "step-illegal",
@@ -143,7 +147,7 @@ def stepped(context: Context) -> Effects:
             "post the credit, then close the case",
         )
         marks = _no_longer_counted(context, case, "", ())
-    return Effects(things=(context.change(case, state), *marks), parties=_parties(case))
+    return Effects(things=(context.change(case, state), *marks), parties=_parties(case), counted=counted)
 
 
 def _check_appeal(context: Context, case: Thing) -> None:
@@ -183,7 +187,8 @@ def decided(context: Context) -> Effects:
         )
         if line.get("recognition") is not None:
             rests.append(_check_rule(context, case, line, where))
-        lines.append({"line": line["line"], "credential": line["credential"], "status": line["status"]})
+        fact = {"line": line["line"], "credential": line["credential"], "status": line["status"]}
+        lines.append(fact if line.get("outcome") is None else {**fact, "outcome": credit_digest(line["outcome"])})
     final = bool(context.data.get("final", False)) or (settles and bool(case.data["final"]))
     facts = {**case.data, "lines": lines, "final": final}
     if not settles:
@@ -192,7 +197,9 @@ def decided(context: Context) -> Effects:
     if context.data.get("appeal_by") is not None:
         facts["appeal_by"] = str(context.data["appeal_by"])
     edges = _edges(context, case, rests)
-    return Effects(things=(context.change(case, state, facts),), dependencies=edges, parties=_parties(case))
+    counted = decision_counted(case, lines, context.event.date)
+    thing = context.change(case, state, facts)
+    return Effects(things=(thing,), dependencies=edges, parties=_parties(case), counted=counted)
 
 
 def _check_settling(context: Context, case: Thing) -> None:
@@ -301,6 +308,8 @@ def adjusted(context: Context) -> Effects:
         if known is not None and line["outcome"] == "removed":
             lines[line["line"]] = {**known, "status": "removed"}
             removed.add(known["credential"])
+        elif known is not None and line["outcome"] == "changed":
+            lines[line["line"]] = {**known, "outcome": credit_digest(line["new_outcome"])}
     # A credential of two lines counts as long as one of them stands.
     removed -= {line["credential"] for line in lines.values() if line["status"] == "credited"}
     if programme is not None:

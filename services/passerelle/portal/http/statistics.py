@@ -12,8 +12,9 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from passerelle.core.durations import DAY_S
 from passerelle.core.errors import PasserelleError
-from passerelle.events.statistics import Decision, Measure, StatisticsRecord, StatisticsRow, Window
+from passerelle.events.statistics import AppealOutcome, Decision, Measure, StatisticsRecord, StatisticsRow, Window
 from passerelle.portal.charts import Bar, Line, Part, bars, lines
 from passerelle.portal.http.feed import OPEN, Answer, index_of
 from passerelle.portal.http.site import Page, Site
@@ -22,6 +23,7 @@ from passerelle.portal.postgres.statistics import MAX_RECORDS
 
 SPANS: Final[tuple[str, ...]] = get_args(Window)
 OUTCOMES: Final[tuple[str, ...]] = get_args(Decision)
+APPEAL_OUTCOMES: Final[tuple[str, ...]] = get_args(AppealOutcome)
 HISTORY: Final = 12
 """Windows of the line, and of the list to choose from."""
 MAX_BARS: Final = 15
@@ -33,7 +35,7 @@ _COLUMNS: Final = (
 
 
 async def statistics(site: Site, request: Request) -> Response:
-    """Times to decision, decisions by pair of provinces, appeals and revocations, in windows of one length."""
+    """Times to decision and decisions by pair of provinces, in windows of one length; appeals, cases, revocations."""
     page = Page(site, request)
     c = page.catalogue
     span = page.text("window") if page.text("window") in SPANS else "month"
@@ -44,6 +46,7 @@ async def statistics(site: Site, request: Request) -> Response:
     start = next((one for one in starts if one.isoformat() == asked), starts[0] if starts else None)
     time, decision = _of(times, start), _of(decisions, start)
     appeals = next(iter(await site.reader.statistics("appeals", limit=1)), None)
+    ends, cases = await _latest(site, "appeal-outcomes"), await _latest(site, "case-time")
     revocations = [record for record in await site.reader.statistics("revocations", limit=HISTORY) if record.rows]
     burst = [record for record in revocations if any(row.burst for row in record.rows)]
     shown = [row for record in revocations for row in record.rows]
@@ -58,6 +61,9 @@ async def statistics(site: Site, request: Request) -> Response:
         time=time,
         decision=decision,
         appeals=appeals,
+        ends=ends,
+        appeal_outcomes=APPEAL_OUTCOMES,
+        cases=cases,
         revocations=revocations,
         bursts=len(burst),
         history=[(label(c, span, one.start), one, _network(one)) for one in history],
@@ -68,13 +74,21 @@ async def statistics(site: Site, request: Request) -> Response:
             "time": _line(c, span, history),
             "decision": _bars(c, decision),
             "appeals": _appeals(c, appeals),
+            "ends": _ends(c, ends),
+            "cases": _cases(c, cases),
         },
         position=max((record.position for record in (*times, *decisions)), default=None),
         duration=lambda seconds: duration(c, seconds),
+        days=days,
         count=lambda row, record: count(c, row, record),
         label_of=lambda record: label(c, record.window, record.start),
         following=site.status.statistics == "following",
     )
+
+
+async def _latest(site: Site, measure: str) -> StatisticsRecord | None:
+    """The newest window of a measure in which there is something to show."""
+    return next((record for record in await site.reader.statistics(measure, limit=HISTORY) if record.rows), None)
 
 
 def _of(records: Iterable[StatisticsRecord], start: dt.date | None) -> StatisticsRecord | None:
@@ -98,6 +112,11 @@ def duration(c: Catalogue, seconds: int) -> str:
         if seconds >= least * size:
             return c.n(f"stats.{name}", round(seconds / size))
     return c.n("stats.seconds", seconds)
+
+
+def days(seconds: int) -> int:
+    """A duration in whole days, as times of cases are counted."""
+    return round(seconds / DAY_S)
 
 
 def count(c: Catalogue, row: StatisticsRow, record: StatisticsRecord) -> str:
@@ -138,15 +157,17 @@ def _bars(c: Catalogue, record: StatisticsRecord | None) -> Markup | None:
     return bars(c.t("stats.decision.plot"), c.t("stats.decision.plot.text", n=record.threshold), made)
 
 
-def _bar(c: Catalogue, name: str, rows: Sequence[StatisticsRow], record: StatisticsRecord) -> Bar:
+def _bar(
+    c: Catalogue, name: str, rows: Sequence[StatisticsRow], record: StatisticsRecord, group: str = "decision"
+) -> Bar:
     parts, total, hidden = [], 0, False
-    for outcome in OUTCOMES:
+    for outcome in OUTCOMES if group == "decision" else APPEAL_OUTCOMES:
         found = [row for row in rows if row.outcome == outcome]
         value = sum(row.count or 0 for row in found)
         hidden = hidden or any(row.count is None for row in found)
         total += value
         if value:
-            parts.append(Part(outcome, value, f"{c.label('decision', outcome)}: {c.number(value)}"))
+            parts.append(Part(outcome, value, f"{c.label(group, outcome)}: {c.number(value)}"))
     number = c.t("stats.below", n=record.threshold) if not total else c.number(total) + ("+" if hidden else "")
     return Bar(name, parts, number)
 
@@ -163,6 +184,26 @@ def _appeals(c: Catalogue, record: StatisticsRecord | None) -> Markup | None:
         for row in record.rows[:MAX_BARS]
     ]
     return bars(c.t("stats.appeals.plot"), c.t("stats.appeals.plot.text"), made)
+
+
+def _ends(c: Catalogue, record: StatisticsRecord | None) -> Markup | None:
+    if record is None:
+        return None
+    made = [_bar(c, pair(c, *names), rows, record, "appeal-outcome") for names, rows in _pairs(record)[:MAX_BARS]]
+    return bars(c.t("stats.ends.plot"), c.t("stats.ends.plot.text", n=record.threshold), made)
+
+
+def _cases(c: Catalogue, record: StatisticsRecord | None) -> Markup | None:
+    """The pairs with the most cases; of each the days for half of them, and on top those for nine in ten."""
+    if record is None:
+        return None
+    made = []
+    for names, (row, *_) in _pairs(record)[:MAX_BARS]:
+        half, most = (days(seconds or 0) for seconds in (row.p50_s, row.p90_s))
+        parts = [("half", half, half, "stats.cases.p50"), ("most", most - half, most, "stats.cases.p90")]
+        shown = [Part(name, size, f"{c.t(words)}: {c.n('stats.days', whole)}") for name, size, whole, words in parts]
+        made.append(Bar(pair(c, *names), [part for part in shown if part.value], c.number(most)))
+    return bars(c.t("stats.cases.plot"), c.t("stats.cases.plot.text"), made)
 
 
 def pair(c: Catalogue, sending: str, receiving: str) -> str:
