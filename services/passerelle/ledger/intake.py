@@ -18,6 +18,8 @@ CHUNK: Final = 1000
 BYTES_MAX: Final = 64 * 1024 * 1024
 """Bytes of bodies in a batch, beyond which no further fetch begins."""
 POLL_S: Final = 1.0
+EARLY: Final = 400
+"""Records from which on a batch is decided while the last one is committed: some 15 ms of deciding."""
 _MEMBER: Final = ingress_topic("member")
 
 
@@ -46,11 +48,13 @@ class Intake:
         self._bytes_max = bytes_max
         self._under_way = 0
         self._some = asyncio.Event()
+        self._many = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
 
     @property
-    def _count(self) -> int:
+    def collected(self) -> int:
+        """Records that the batch holds."""
         return len(self._member_items) + len(self._items)
 
     async def fill(self, registry: Callable[[], Registry]) -> None:
@@ -64,7 +68,7 @@ class Intake:
             while True:
                 await self._room.wait()
                 # What is being checked has its room already.
-                room = self._maximum - self._count - self._under_way
+                room = self._maximum - self.collected - self._under_way
                 if room <= 0:
                     assert checking is not None
                     await checking
@@ -92,13 +96,18 @@ class Intake:
             self._bytes += len(raw.value or b"")
         self._under_way = 0
         self._some.set()
-        if self._count >= self._maximum or self._bytes >= self._bytes_max:
+        full = self.collected >= self._maximum or self._bytes >= self._bytes_max
+        if full:
             self._room.clear()
+        if full or self.collected >= EARLY:
+            self._many.set()
 
-    async def take(self, wait_s: float) -> Batch:
+    async def take(self, wait_s: float, busy: asyncio.Task[None] | None = None) -> Batch:
         """What was collected, member events first; empty after ``wait_s`` seconds without a record.
 
-        A batch that has just begun waits a moment for more, so that little load does not mean a commit an event.
+        A small batch waits for the commit on its way, ``busy``: taken before it would stand still while others arrive,
+        and those would wait for one commit more. Where there is none, a batch that has just begun waits a moment for
+        more, so that little load does not mean a commit an event.
         """
         if not self._some.is_set():
             try:
@@ -106,10 +115,21 @@ class Intake:
                     await self._some.wait()
             except TimeoutError:
                 return Batch()
-            if self._linger_s:
+            if self._linger_s and (busy is None or busy.done()):
                 await asyncio.sleep(self._linger_s)
+        if busy is not None and not busy.done():
+            await self._until(busy)
         batch = Batch(self._member_items + self._items, self._offsets)
         self._member_items, self._items, self._offsets, self._bytes = [], [], {}, 0
         self._some.clear()
+        self._many.clear()
         self._room.set()
         return batch
+
+    async def _until(self, busy: asyncio.Task[None]) -> None:
+        """Wait until ``busy`` has ended, however it did, or the batch is large."""
+        many = asyncio.create_task(self._many.wait())
+        try:
+            await asyncio.wait({busy, many}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            many.cancel()

@@ -170,7 +170,7 @@ class LedgerService:
         taking: asyncio.Task[Batch] | None = None
         try:
             while not stop.is_set():
-                taking = taking or asyncio.create_task(intake.take(TICK_S))
+                taking = taking or asyncio.create_task(intake.take(TICK_S, self._committing))
                 waits = {taking, filling, stopping} | ({self._committing} if self._committing else set())
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
                 if filling.done():

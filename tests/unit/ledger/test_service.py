@@ -11,7 +11,7 @@ import pytest
 
 from passerelle.core.batch import SignedStatement
 from passerelle.core.errors import Fatal, Unavailable
-from passerelle.ledger.intake import Intake
+from passerelle.ledger.intake import EARLY, Intake
 from passerelle.ledger.model import CommitPlan, Place, RawRecord
 from passerelle.ledger.prepare import Preparer
 from passerelle.ledger.service import LedgerService
@@ -241,3 +241,44 @@ async def test_the_intake_holds_no_more_than_its_bound(tmp_path: Path) -> None:
         filling.cancel()
         await preparer.close()
     assert sum(loop.ingress.fetched) == 31
+
+
+@pytest.mark.parametrize(("members", "maximum", "waits"), [(5, 4000, True), (EARLY, 4000, False), (5, 6, False)])
+async def test_a_small_batch_waits_for_the_commit_on_its_way(
+    tmp_path: Path, members: int, maximum: int, waits: bool
+) -> None:
+    """What arrives meanwhile goes with it; a large one is decided at once, and so is one that leaves no room."""
+    loop = Loop(tmp_path)
+    founding = loop.federation.found()
+    loop.ingress.add(founding, *[loop.federation.admit(f"member{number}")[1] for number in range(members)])
+    preparer = Preparer()
+    intake = Intake(loop.ingress, preparer, loop.clock, maximum=maximum, linger_s=0.0)
+    registry = loop.tables.state().registry
+    commit = asyncio.Event()
+    busy = asyncio.create_task(_fails_when(commit))
+    filling = asyncio.create_task(intake.fill(lambda: registry))
+    taking = asyncio.create_task(intake.take(5, busy))
+    try:
+        if waits:
+            async with asyncio.timeout(5):
+                while intake.collected < members + 1:
+                    await asyncio.sleep(0)
+            loop.ingress.add(loop.federation.admit("late")[1])
+            async with asyncio.timeout(5):
+                while intake.collected < members + 2:
+                    await asyncio.sleep(0)
+            assert not taking.done()
+            commit.set()
+        batch = await asyncio.wait_for(taking, 10)
+        assert len(batch.items) == members + 1 + waits
+        assert busy.done() is waits
+    finally:
+        for task in (filling, busy):
+            task.cancel()
+        await asyncio.wait({filling, busy})
+        await preparer.close()
+
+
+async def _fails_when(commit: asyncio.Event) -> None:
+    await commit.wait()
+    raise Unavailable("database-unavailable", "the commit failed")
