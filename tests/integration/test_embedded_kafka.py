@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from passerelle.core.errors import PasserelleError
 from passerelle.embedded import EmbeddedKafka
 from passerelle.embedded import jars as jars_module
-from passerelle.embedded import kafka as kafka_module
+from passerelle.embedded import server as server_module
 from passerelle.embedded.jars import Jar, cache_folder, ensure_jars, kafka_jars, read_coordinates
 from passerelle.embedded.java import find_java
 from passerelle.embedded.ports import LOOPBACK, free_port
@@ -97,14 +97,10 @@ async def test_a_port_lost_between_choice_and_use_is_chosen_again(
         other.bind((LOOPBACK, 0))
         other.listen()
         taken = other.getsockname()[1]
-        offered = [taken]
-
-        def choose(preferred: int | None = None, *, taken: set[int] | frozenset[int] = frozenset()) -> int:
-            return offered.pop() if offered and not taken else free_port(taken=taken)
-
+        offered = [taken, free_port()]
         server = make(tmp_path)
         await asyncio.to_thread(prepare, server, tmp_path)
-        monkeypatch.setattr(kafka_module, "free_port", choose)
+        monkeypatch.setattr(server_module, "free_port", lambda preferred: offered.pop(0))
         async with server:
             assert server.bootstrap != f"{LOOPBACK}:{taken}"
     assert not offered

@@ -16,7 +16,7 @@ import pytest
 
 from passerelle.core.errors import PasserelleError
 from passerelle.embedded import EmbeddedPostgres
-from passerelle.embedded import postgres as postgres_module
+from passerelle.embedded import server as server_module
 from passerelle.embedded.child import is_running, until
 from passerelle.embedded.ports import LOOPBACK, free_port
 
@@ -120,7 +120,7 @@ async def test_a_port_lost_between_choice_and_use_is_chosen_again(
         other.listen()
         taken = other.getsockname()[1]
         answers = [taken, free_port()]
-        monkeypatch.setattr(postgres_module, "free_port", lambda preferred: answers.pop(0))
+        monkeypatch.setattr(server_module, "free_port", lambda preferred: answers.pop(0))
         async with make(tmp_path) as server:
             assert server.port != taken
     assert not answers

@@ -68,8 +68,6 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Import agreements. Exit code 0: every row taken; 2: some rows refused, the others taken; 1: nothing done."""
-    from passerelle.node.csv_report import report_path, write_report
-
     book = _book(institutions)
     read = _read(file, book, form)
 
@@ -82,15 +80,7 @@ def import_(
         return found, office.config.language
 
     found, language = with_office(config, work)
-    target = report or report_path(file)
-    if found.errors:
-        write_report(target, found.errors)
-    if as_json:
-        print_json({**found.as_dict(), "report": str(target) if found.errors else None})
-    else:
-        node_show.import_outcome(found, target, language)
-    if found.refused:
-        raise typer.Exit(2)
+    node_show.import_end(found, file, report, language, as_json=as_json)
 
 
 @app.command()

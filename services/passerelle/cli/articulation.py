@@ -10,14 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from passerelle.cli import answering, articulation_agency, articulation_show
-from passerelle.cli.answering import (
-    QUERY_DEFAULT,
-    KnownAtOption,
-    LangOption,
-    MinPositionOption,
-    QueryOption,
-    TimeoutOption,
-)
+from passerelle.cli.answering import TimeoutOption
+from passerelle.cli.articulation_agency import PAGE, InstitutionsOption
+from passerelle.cli.asking import Asking, asks
 from passerelle.cli.common import ConfigOption, JsonOption, print_json
 from passerelle.cli.node_office import WaitOption, with_office
 
@@ -120,7 +115,9 @@ async def _request(office: Office, question: Question, again: bool, wait: float)
 
 
 @app.command("list")
+@asks(30.0, limit=1_000, most=10_000, shown="requests")
 def list_(
+    asking: Asking,
     receiver: Annotated[str, typer.Option("--receiver", help="Receiving member.")] = "",
     evaluator: Annotated[str, typer.Option("--evaluator", help="Whose turn it is.")] = "",
     sender: Annotated[str, typer.Option("--sender", help="Member whose course it is.")] = "",
@@ -130,82 +127,61 @@ def list_(
     ] = "",
     overdue: Annotated[bool, typer.Option("--overdue", help="Only past their target day.")] = False,
     min_age: Annotated[int, typer.Option("--min-age", min=0, help="At least so many days old.")] = 0,
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Most requests shown.")] = 1_000,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 30.0,
-    json: JsonOption = False,
 ) -> None:
     """The queue of requests, the oldest first."""
     from passerelle.api.equivalency.v1 import articulation_pb2 as pb
+    from passerelle.client import Articulation
 
-    asked = {
+    asked: dict[str, Any] = {
+        **asking.moment(),
         "receiver": receiver,
         "evaluator": evaluator,
         "sender": sender,
         "subject": subject,
         "overdue": overdue,
         "min_age_days": min_age,
-        "min_position": min_position,
-        "known_at": answering.known_at(known_at) or None,
         "all_states": state == "all",
         "state": articulation_show.state_number(state),
     }
-    first, found = articulation_agency.pages(
-        query, "ListRequests", pb.ListRequestsRequest, asked, "requests", limit, timeout
-    )
-    if json:
+    first, found = asking.pages(Articulation.LIST_REQUESTS, pb.ListRequestsRequest(**asked, page_size=PAGE), "requests")
+    if asking.json:
         print_json({**answering.as_json(first), "requests": [answering.as_json(one) for one in found],
                     "next_page_token": ""})  # fmt: skip
         return
-    articulation_show.queue(first, found, answering.language(lang))
+    articulation_show.queue(first, found, asking.language)
 
 
 @app.command()
-def show(
-    request: RequestArgument,
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 10.0,
-    json: JsonOption = False,
-) -> None:
+@asks(10.0)
+def show(asking: Asking, request: RequestArgument) -> None:
     """One request with all its steps."""
     from passerelle.api.equivalency.v1 import articulation_pb2 as pb
+    from passerelle.client import Articulation
 
-    known = answering.known_at(known_at) or None
-    asked = pb.GetRequestRequest(request=request, known_at=known, min_position=min_position)
-    response = articulation_agency.call(query, "GetRequest", asked, timeout)
-    if json:
+    response = asking.one(Articulation.GET_REQUEST, pb.GetRequestRequest(request=request, **asking.moment()))
+    if asking.json:
         print_json(answering.as_json(response))
         return
-    articulation_show.one(response, answering.language(lang))
+    articulation_show.one(response, asking.language)
 
 
 @app.command()
+@asks(30.0)
 def summary(
+    asking: Asking,
     receiver: Annotated[str, typer.Option("--receiver", help="One receiving member.")] = "",
     sender: Annotated[str, typer.Option("--sender", help="Member whose courses they are.")] = "",
-    known_at: KnownAtOption = None,
-    min_position: MinPositionOption = 0,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 30.0,
-    json: JsonOption = False,
 ) -> None:
     """Open and overdue requests, and the median days to a decision, receiver by receiver."""
     from passerelle.api.equivalency.v1 import articulation_pb2 as pb
+    from passerelle.client import Articulation
 
-    known = answering.known_at(known_at) or None
-    asked = pb.SummariseRequestsRequest(receiver=receiver, sender=sender, known_at=known, min_position=min_position)
-    response = articulation_agency.call(query, "SummariseRequests", asked, timeout)
-    if json:
+    asked = pb.SummariseRequestsRequest(receiver=receiver, sender=sender, **asking.moment())
+    response = asking.one(Articulation.SUMMARISE_REQUESTS, asked)
+    if asking.json:
         print_json(answering.as_json(response))
         return
-    articulation_show.summary(response, answering.language(lang))
+    articulation_show.summary(response, asking.language)
 
 
 @app.command()
@@ -226,7 +202,7 @@ def answer(
     end: Annotated[str, typer.Option("--end", help="Last completion date.")] = "",
     conditions: Annotated[str, typer.Option("--conditions", help="Minimum grades for a use, as sentences.")] = "",
     delegation: Annotated[str, typer.Option("--delegation", help="An agency: the receiver's delegation to you.")] = "",
-    institutions: Annotated[Path | None, typer.Option("--institutions", help="Table of institutions.")] = None,
+    institutions: InstitutionsOption = None,
     outline: Annotated[str, typer.Option("--outline", help="--resubmit: https address of the outline.")] = "",
     outline_file: Annotated[Path | None, typer.Option("--outline-file", help="--resubmit: to be hashed.")] = None,
     note: Annotated[str, typer.Option("--note", help="A remark; it is public.")] = "",
@@ -254,11 +230,13 @@ def answer(
 def _asked(request: str, config: Path, query: str, timeout: float) -> Asked:
     """The request as the query service shows it now."""
     from passerelle.api.equivalency.v1 import articulation_pb2 as pb
+    from passerelle.client import Articulation
     from passerelle.node.articulation import Asked
     from passerelle.node.config import NodeConfig
 
     address = query or NodeConfig.load(config).query
-    found = articulation_agency.call(address, "GetRequest", pb.GetRequestRequest(request=request), timeout).request
+    asked = pb.GetRequestRequest(request=request)
+    found = answering.ask_one(address, Articulation.GET_REQUEST, asked, timeout).request
     state = answering.word(pb.RequestState.DESCRIPTOR, found.state)
     return Asked(found.id, found.achievement, found.receiver, found.evaluator, state, found.replaces)
 

@@ -8,52 +8,31 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from passerelle.cli import answering, articulation_show
-from passerelle.cli.asking import Asking, asks
+from passerelle.cli.asking import AgesOnOption, Asking, asks
 from passerelle.cli.common import print_json
 
 if TYPE_CHECKING:
     from passerelle.api.equivalency.v1 import articulation_pb2
 
 PAGE: Final = 1_000
-MAX_DRAFT: Final = 32 * 1024 * 1024
 
 ReceiverOption = Annotated[str, typer.Option("--receiver", help="Whose rules: the receiving member.")]
+InstitutionsOption = Annotated[Path | None, typer.Option("--institutions", help="Table of institutions.")]
 SenderOption = Annotated[str, typer.Option("--sender", help="Only rules that send this member's achievements.")]
 
 
-def call(query: str, method: str, request: Any, timeout: float) -> Any:
-    """One call of ArticulationService."""
-    return answering.ask_one(query, _method(method), request, timeout)
-
-
-def pages(
-    query: str, method: str, request: Any, asked: dict[str, Any], field: str, limit: int, timeout: float
-) -> tuple[Any, list[Any]]:
-    """Every page of a list, up to a number of results."""
-    question = request(**asked, page_size=PAGE)
-    return answering.ask_pages(query, _method(method), question, field, limit, timeout)
-
-
-def _method(name: str) -> Any:
+def _list(name: str, field: str, asked: dict[str, Any], asking: Asking) -> None:
+    """Ask for a list over the rules of a receiver and show it; ``name``: of the method in Articulation."""
     from passerelle.client import Articulation
 
-    return next(
-        one for one in vars(Articulation).values() if getattr(one, "name", None) == name and hasattr(one, "path")
-    )
-
-
-def _list(method: str, field: str, asked: dict[str, Any], asking: Asking) -> None:
-    """Ask for a list over the rules of a receiver and show it."""
-    from passerelle.api.equivalency.v1 import articulation_pb2 as pb
-
-    request = getattr(pb, f"{method}Request")
-    asked = {**asked, **asking.moment()}
-    first, found = pages(asking.query, method, request, asked, field, asking.limit, asking.timeout)
+    method = getattr(Articulation, name)
+    request = method.request(**asked, **asking.moment(), page_size=PAGE)
+    first, found = asking.pages(method, request, field)
     if asking.json:
         shown = [answering.as_json(one) for one in found]
         print_json({field: shown, "position": answering.as_json(first.position)})
         return
-    articulation_show.findings(method, first, found, asking.language)
+    articulation_show.findings(method.name, first, found, asking.language)
 
 
 @asks(10.0, valid_on=True)
@@ -64,9 +43,10 @@ def precedents(
 ) -> None:
     """How others decided on an achievement. Precedents bind nobody."""
     from passerelle.api.equivalency.v1 import articulation_pb2 as pb
+    from passerelle.client import Articulation
 
     asked = pb.ListPrecedentsRequest(achievement=achievement, receiver=receiver, **asking.moment())
-    response = asking.one(_method("ListPrecedents"), asked)
+    response = asking.one(Articulation.LIST_PRECEDENTS, asked)
     if asking.json:
         print_json(answering.as_json(response))
         return
@@ -81,7 +61,7 @@ def contradictions(
 ) -> None:
     """Rules that send the same, hold at the same time, and do not agree."""
     asked = {"receiver": receiver, "sender": sender}
-    _list("ListContradictions", "contradictions", asked, asking)
+    _list("LIST_CONTRADICTIONS", "contradictions", asked, asking)
 
 
 @asks(60.0, valid_on=True, min_position=False, limit=1_000)
@@ -92,7 +72,7 @@ def one_way(
 ) -> None:
     """One course for one course, and no rule back at the sender."""
     asked = {"receiver": receiver, "sender": sender}
-    _list("ListNonReciprocal", "rules", asked, asking)
+    _list("LIST_NON_RECIPROCAL", "rules", asked, asking)
 
 
 @asks(60.0, valid_on=True, min_position=False, limit=1_000)
@@ -103,7 +83,7 @@ def orphans(
 ) -> None:
     """Rules whose course was revised, retired or renumbered since they were stated."""
     asked = {"receiver": receiver, "sender": sender}
-    _list("ListOrphans", "orphans", asked, asking)
+    _list("LIST_ORPHANS", "orphans", asked, asking)
 
 
 @asks(60.0, valid_on=True, min_position=False, limit=1_000)
@@ -115,7 +95,7 @@ def ending(
 ) -> None:
     """Rules whose last completion date is near."""
     asked = {"receiver": receiver, "sender": sender, "within_days": within}
-    _list("ListEnding", "rules", asked, asking)
+    _list("LIST_ENDING", "rules", asked, asking)
 
 
 @asks(60.0, valid_on=True, limit=100, most=1_000)
@@ -126,9 +106,10 @@ def coverage(
 ) -> None:
     """How many of the sender's achievements the receiver has answered, and which nobody has evaluated."""
     from passerelle.api.equivalency.v1 import articulation_pb2 as pb
+    from passerelle.client import Articulation
 
     asked = pb.GetCoverageRequest(sender=sender, receiver=receiver, limit=asking.limit, **asking.moment())
-    response = asking.one(_method("GetCoverage"), asked)
+    response = asking.one(Articulation.GET_COVERAGE, asked)
     if asking.json:
         print_json(answering.as_json(response))
         return
@@ -142,13 +123,14 @@ def what_if(
     transcripts: Annotated[list[Path], typer.Argument(help="Transcripts; docs/agency.md gives their form.")],
     receiver: ReceiverOption,
     member: Annotated[str, typer.Option("--member", help="Whose ids the draft has; the receiver otherwise.")] = "",
-    institutions: Annotated[Path | None, typer.Option("--institutions", help="Table of institutions.")] = None,
-    valid_on: Annotated[str, typer.Option("--valid-on", help="Date that ages count back from; today otherwise.")] = "",
+    institutions: InstitutionsOption = None,
+    valid_on: AgesOnOption = "",
 ) -> None:
     """Who would gain and who would lose by a draft of rules. Nothing is published or stored."""
     from passerelle.api.equivalency.v1 import articulation_pb2 as pb
     from passerelle.api.equivalency.v1 import equivalency_pb2
     from passerelle.cli.transcript_file import read_transcript
+    from passerelle.client import Articulation
 
     rules = [pb.WhatIfRequest.DraftRule(id=name, data_json=data) for name, data in
              _draft(draft, institutions, member or receiver)]  # fmt: skip
@@ -165,7 +147,7 @@ def what_if(
         valid_on=valid_on,
         **asking.moment(),
     )
-    response: articulation_pb2.WhatIfResponse = asking.one(_method("WhatIf"), asked)
+    response: articulation_pb2.WhatIfResponse = asking.one(Articulation.WHAT_IF, asked)
     if asking.json:
         print_json(answering.as_json(response))
         return

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from passerelle.client import Unary
 
 MAX_SHOWN: Final = 100_000
+AchievementArgument = Annotated[str, typer.Argument(help="Achievement id, for example humber/revit-architecture.")]
+AskedOnOption = Annotated[str, typer.Option("--asked-on", help="Date of the question, YYYY-MM-DD.")]
+GivenOption = Annotated[list[str] | None, typer.Option("--given", help="case.plar_share=0.4; may come again.")]
+AgesOnOption = Annotated[str, typer.Option("--valid-on", help="Date that ages count back from; today otherwise.")]
 ValidOnOption = Annotated[str, typer.Option("--valid-on", help="Completion date, YYYY-MM-DD; today otherwise.")]
 
 
@@ -73,14 +77,15 @@ def asks(
     min_position: bool = True,
     limit: int = 0,
     most: int = MAX_SHOWN,
+    shown: str = "results",
     sign: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command these options; it gets them as its argument ``asking``.
 
     ``timeout`` in seconds; ``limit`` how many results are shown unless another number up to ``most`` is asked for,
-    0 for a command without a list.
+    0 for a command without a list; ``shown`` what the help calls them.
     """
-    limited = Annotated[int, typer.Option("--limit", min=1, max=most, help="Most results shown.")]
+    limited = Annotated[int, typer.Option("--limit", min=1, max=most, help=f"Most {shown} shown.")]
     options: list[tuple[str, Any, Any]] = [("valid_on", ValidOnOption, "")] if valid_on else []
     options.append(("known_at", KnownAtOption, None))
     options += [("min_position", MinPositionOption, 0)] if min_position else []

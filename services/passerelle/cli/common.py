@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from passerelle.core.errors import PasserelleError
+from passerelle.core.errors import FormatError, PasserelleError
 
 if TYPE_CHECKING:
     from passerelle.core.note import VerifierKey
@@ -54,6 +54,14 @@ def verifier_keys(values: list[str]) -> list[VerifierKey]:
 
     lines = [line.strip() for value in values for line in text_or_file(value).splitlines()]
     return [VerifierKey.parse(line) for line in lines if line]
+
+
+def log_keys(values: list[str]) -> list[VerifierKey]:
+    """The keys of ``--vkey``, at least one. Raises FormatError ``argument-missing``, ``note-key-malformed``."""
+    keys = verifier_keys(values)
+    if not keys:
+        raise FormatError("argument-missing", "The file holds no verifier key.", where="--vkey")
+    return keys
 
 
 def run_work(work: Coroutine[Any, Any, Answer]) -> Answer:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from passerelle.cli import answering
-from passerelle.cli.asking import Asking, asks
+from passerelle.cli.asking import AchievementArgument, AgesOnOption, Asking, asks
 from passerelle.cli.common import print_json
 from passerelle.cli.equivalency_show import show_answers, show_found, show_lines, show_one
 from passerelle.cli.equivalency_trace import show_line_traces, show_tried
@@ -16,7 +16,6 @@ from passerelle.cli.equivalency_trace import show_line_traces, show_tried
 app = typer.Typer(no_args_is_help=True)
 MAX_SHOWN: Final = 10_000
 
-AchievementArgument = Annotated[str, typer.Argument(help="Achievement id, for example humber/revit-architecture.")]
 ToOption = Annotated[str, typer.Option("--to", help="Receiving member; all otherwise.")]
 JurisdictionOption = Annotated[str, typer.Option("--jurisdiction", help="Receivers in one jurisdiction: CA-NS.")]
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Show how the answer came about, rule by rule.")]
@@ -91,7 +90,7 @@ def evaluate(
     asking: Asking,
     file: Annotated[Path, typer.Argument(help="A transcript: CSV or JSON; docs/agency.md gives the columns.")],
     to: ToOption = "",
-    valid_on: Annotated[str, typer.Option("--valid-on", help="Date that ages count back from; today otherwise.")] = "",
+    valid_on: AgesOnOption = "",
     towards: Annotated[str, typer.Option("--towards", help="Programme at the receiver to count towards.")] = "",
     caps: Annotated[str, typer.Option("--caps", help="Policy pack with the caps to apply; needs --towards.")] = "",
     explain: ExplainOption = False,

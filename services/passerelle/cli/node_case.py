@@ -12,17 +12,15 @@ import typer
 
 from passerelle.cli import node_show
 from passerelle.cli.common import ConfigOption, JsonOption, print_json
-from passerelle.cli.node_office import WaitOption, with_office
+from passerelle.cli.node_office import CaseArgument, LangOption, ProgrammeOption, WaitOption, with_office
 
 if TYPE_CHECKING:
     from passerelle.node.main import Office
 
 app = typer.Typer()
 
-CaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="The case's id.")]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The document.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it becomes the line's reason. Never about a person.")]
-LangOption = Annotated[str, typer.Option("--lang", help="en or fr; default: the node's language.")]
 
 
 @app.command("seal-key")
@@ -140,7 +138,7 @@ def preliminary(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Course facts, CSV or JSON; never a person.")],
     config: ConfigOption,
     out: Annotated[Path, typer.Option("--out", help="The signed file.")],
-    programme: Annotated[str, typer.Option("--programme", help="Towards which programme.")] = "",
+    programme: ProgrammeOption = "",
     days: Annotated[int, typer.Option("--days", min=1, max=730, help="How long it is honoured.")] = 90,
     as_json: JsonOption = False,
 ) -> None:

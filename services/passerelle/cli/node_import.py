@@ -77,7 +77,6 @@ def import_(
 ) -> None:  # fmt: skip
     """Import a file or a query's rows. Exit code 0: every row taken; 2: some refused, others taken; 1: nothing done."""
     from passerelle.node.csv_forms import FORMS
-    from passerelle.node.csv_report import report_path, write_report
     from passerelle.node.formats.opening import Options
     from passerelle.node.formats.told import settings_of
     from passerelle.node.mapping import MappingFolder
@@ -104,15 +103,7 @@ def import_(
         return found, office.config.language
 
     found, language = with_office(config, work)
-    target = report or report_path(path)
-    if found.errors:
-        write_report(target, found.errors)
-    if as_json:
-        print_json({**found.as_dict(), "report": str(target) if found.errors else None})
-    else:
-        node_show.import_outcome(found, target, language)
-    if found.refused:
-        raise typer.Exit(2)
+    node_show.import_end(found, path, report, language, as_json=as_json)
 
 
 Run = Annotated[str, typer.Argument(help="The id of the import, as drafts list shows it.")]

@@ -1,4 +1,4 @@
-"""What the node's commands share: a node's database and keys, open for one command."""
+"""What the node's commands share: a node's database and keys, open for one command; and options of several."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from passerelle.node.main import Office
 
 Answer = TypeVar("Answer")
+CaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="The case's id.")]
+ConfirmOption = Annotated[str, typer.Option("--confirm", help="A learner's id, or new, where a person has compared.")]
+LangOption = Annotated[str, typer.Option("--lang", help="en or fr; default: the node's language.")]
+NoteOption = Annotated[str, typer.Option("--note", help="A remark; never about the person.")]
+ProgrammeOption = Annotated[str, typer.Option("--programme", help="Towards which programme.")]
 WaitOption = Annotated[float, typer.Option("--wait", help="Seconds to wait for the ledger's answer; 0: do not wait.")]
 
 

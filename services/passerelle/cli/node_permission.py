@@ -9,7 +9,7 @@ import typer
 
 from passerelle.cli import node_show
 from passerelle.cli.common import ConfigOption, JsonOption, print_json
-from passerelle.cli.node_office import WaitOption, with_office
+from passerelle.cli.node_office import LangOption, NoteOption, ProgrammeOption, WaitOption, with_office
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,7 +34,6 @@ ChangeOption = Annotated[
     ),
 ]
 LeaveOption = Annotated[list[int] | None, typer.Option("--leave", min=1, help="A line not permitted; may come again.")]
-NoteOption = Annotated[str, typer.Option("--note", help="A remark; never about the person.")]
 REFUSALS = (
     "level", "content", "hours", "assessment", "duplicate", "upper-year", "not-recognised",
     "offered-here", "residency", "standing", "late", "other",
@@ -53,7 +52,7 @@ def ask(
     learner: Annotated[str, typer.Option("--learner", help="The node's own id of the learner.")] = "",
     record: Annotated[str, typer.Option("--record", help="One of your office's record ids about them.")] = "",
     term: Annotated[str, typer.Option("--term", help="The term's name.")] = "",
-    programme: Annotated[str, typer.Option("--programme", help="Towards which programme.")] = "",
+    programme: ProgrammeOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """A learner asks to study elsewhere: kept here, with what your rules say of each course. Nothing is published."""
@@ -155,7 +154,7 @@ def listed(
 def letter(
     permission: PermissionArgument, config: ConfigOption,
     out: Annotated[Path, typer.Option("--out", help="The HTML file.")],
-    lang: Annotated[str, typer.Option("--lang", help="en or fr; default: the node's language.")] = "",
+    lang: LangOption = "",
 ) -> None:  # fmt: skip
     """Write the letter for the learner, in English or French; in Quebec it is an AEHE."""
 

@@ -9,7 +9,7 @@ import typer
 
 from passerelle.cli import node_show
 from passerelle.cli.common import ConfigOption, JsonOption, print_json
-from passerelle.cli.node_office import WaitOption, with_office
+from passerelle.cli.node_office import ConfirmOption, NoteOption, WaitOption, with_office
 
 if TYPE_CHECKING:
     from passerelle.node.main import Office
@@ -84,7 +84,7 @@ def show(
 def withdraw(
     release: ReleaseArgument,
     config: ConfigOption,
-    note: Annotated[str, typer.Option("--note", help="A remark; never about the person.")] = "",
+    note: NoteOption = "",
     wait: WaitOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -101,9 +101,7 @@ def withdraw(
 def accept(
     file: Annotated[Path, typer.Argument(help="The learner's file.")],
     config: ConfigOption,
-    confirm: Annotated[
-        str, typer.Option("--confirm", help="A learner's id, or new, where a person has compared.")
-    ] = "",
+    confirm: ConfirmOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Take a learner's file in without opening a case: check it, match the person (a stack names the credentials)."""

@@ -45,6 +45,23 @@ def import_progress(file: Path) -> Iterator[Callable[[int, int], None] | None]:
             bar.stop()
 
 
+def import_end(report: Any, file: Path, errors_to: Path | None, language: str, *, as_json: bool) -> None:
+    """Write the errors, by default beside ``file``, and tell what became of it; exit code 2 where rows were refused."""
+    import typer
+
+    from passerelle.node.csv_report import report_path, write_report
+
+    target = errors_to or report_path(file)
+    if report.errors:
+        write_report(target, report.errors)
+    if as_json:
+        print_json({**report.as_dict(), "report": str(target) if report.errors else None})
+    else:
+        import_outcome(report, target, language)
+    if report.refused:
+        raise typer.Exit(2)
+
+
 def import_outcome(report: Any, target: Path, language: str) -> None:
     """Counts, what would change or is missing, the first error of each sort, and where all of them are."""
     from rich.console import Console

@@ -9,7 +9,7 @@ import typer
 
 from passerelle.cli import node_case, node_show
 from passerelle.cli.common import ConfigOption, JsonOption, print_json
-from passerelle.cli.node_office import WaitOption, with_office
+from passerelle.cli.node_office import CaseArgument, ConfirmOption, NoteOption, ProgrammeOption, WaitOption, with_office
 
 if TYPE_CHECKING:
     from passerelle.node.main import Office
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Credit-transfer cases: the receiver opens, decides and posts.")
 app.registered_commands += node_case.app.registered_commands
 
-CaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="The case's id.")]
-NoteOption = Annotated[str, typer.Option("--note", help="A remark; never about the person.")]
 VersionOption = Annotated[int | None, typer.Option("--expected-version", min=1, help="Default: the latest known here.")]
 LinesOption = Annotated[Path | None, typer.Option("--lines", help="A JSON file: the list of lines.")]
 DocumentsOption = Annotated[Path, typer.Option("--documents", help="A JSON file: sha256, media_type, size, role.")]
@@ -29,11 +27,9 @@ STATUSES = ("credited", "no-credit", "pending", "conditional")
 def request(
     config: ConfigOption,
     release: Annotated[Path, typer.Option("--release", help="The learner's release file.")],
-    programme: Annotated[str, typer.Option("--programme", help="Towards which programme.")] = "",
+    programme: ProgrammeOption = "",
     due: Annotated[str, typer.Option("--due", help="Due date, YYYY-MM-DD.")] = "",
-    confirm: Annotated[
-        str, typer.Option("--confirm", help="A learner's id, or new, where a person has compared.")
-    ] = "",
+    confirm: ConfirmOption = "",
     match_later: Annotated[
         bool, typer.Option("--match-later", help="Open it now; 'match' says whose it is. Before posting only.")
     ] = False,
@@ -151,7 +147,7 @@ def decide(
 @app.command()
 def post(
     case: CaseArgument, config: ConfigOption,
-    programme: Annotated[str, typer.Option("--programme", help="Towards which programme.")],
+    programme: ProgrammeOption,
     on: Annotated[str, typer.Option("--on", help="Date of posting, YYYY-MM-DD; default: today (UTC).")] = "",
     note: NoteOption = "", version: VersionOption = None, wait: WaitOption = 0.0, as_json: JsonOption = False,
 ) -> None:  # fmt: skip

@@ -26,7 +26,7 @@ def accept(
 ) -> None:
     """Check a selftest's report against the sandbox's registry and log, and keep that it was accepted."""
     from passerelle.core.jws import MAX_SIZE
-    from passerelle.node.case_documents import read_bounded
+    from passerelle.node.files import read_bounded
     from passerelle.node.selftest_acceptance import judge, write_note
 
     data = read_bounded(report, MAX_SIZE)

@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from passerelle.cli import answering, node_show
-from passerelle.cli.answering import (
-    QUERY_DEFAULT,
-    KnownAtOption,
-    LangOption,
-    QueryOption,
-    TimeoutOption,
-)
+from passerelle.cli.answering import QUERY_DEFAULT, LangOption, QueryOption, TimeoutOption
+from passerelle.cli.asking import AchievementArgument, AskedOnOption, Asking, GivenOption, asks
 from passerelle.cli.common import ConfigOption, JsonOption, die, print_json
 from passerelle.cli.node_office import WaitOption, with_office
 from passerelle.core.errors import PasserelleError
@@ -197,16 +192,13 @@ def fields(json: JsonOption = False, lang: LangOption = None) -> None:
 
 
 @app.command()
+@asks(10.0, min_position=False)
 def explain(
+    asking: Asking,
     pack: Annotated[str, typer.Argument(help="A pack by name, or MEMBER/NAME of another member.")],
-    achievement: Annotated[str, typer.Argument(help="Achievement id, for example humber/revit-architecture.")],
-    asked_on: Annotated[str, typer.Option("--asked-on", help="Date of the question, YYYY-MM-DD.")] = "",
-    given: Annotated[list[str] | None, typer.Option("--given", help="case.plar_share=0.4; may come again.")] = None,
-    known_at: KnownAtOption = None,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 10.0,
-    json: JsonOption = False,
+    achievement: AchievementArgument,
+    asked_on: AskedOnOption = "",
+    given: GivenOption = None,
 ) -> None:
     """Every clause of a pack on an achievement of the ledger: its rule, part by part, with what each part read."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
@@ -219,14 +211,14 @@ def explain(
         asked_on=asked_on,
         jurisdictions=["CA-ON"],
         given=given_facts(given),
-        known_at=answering.known_at(known_at) or None,
+        **asking.moment(),
     )
-    response = answering.ask_one(query, Portability.ASSESS, request, timeout)
-    if json:
+    response = asking.one(Portability.ASSESS, request)
+    if asking.json:
         shown = answering.as_json(response)
         print_json({name: shown[name] for name in ("achievement", "pack", "pack_version", "pack_used", "clauses")})
         return
-    show_clauses(response, answering.language(lang))
+    show_clauses(response, asking.language)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from passerelle.cli.answering import (
     SignOption,
     TimeoutOption,
 )
+from passerelle.cli.asking import AchievementArgument, AskedOnOption, Asking, GivenOption, asks
 from passerelle.cli.common import JsonOption, print_json
 from passerelle.core.errors import FormatError
 
@@ -62,16 +63,16 @@ def _word(name: str, lang: str) -> str:
 
 @app.command()
 def assess(
-    achievement: Annotated[str, typer.Argument(help="Achievement id, for example humber/revit-architecture.")],
+    achievement: AchievementArgument,
     jurisdiction: Annotated[
         list[str] | None, typer.Option("--jurisdiction", help="Where: CA-NS; again for more; all provinces otherwise.")
     ] = None,
     pack: Annotated[str, typer.Option("--pack", help="Policy pack; portability-national otherwise.")] = "",
-    asked_on: Annotated[str, typer.Option("--asked-on", help="Date of the question, YYYY-MM-DD.")] = "",
+    asked_on: AskedOnOption = "",
     known_at: KnownAtOption = None,
     min_position: MinPositionOption = 0,
     query: QueryOption = QUERY_DEFAULT,
-    given: Annotated[list[str] | None, typer.Option("--given", help="case.plar_share=0.4; may come again.")] = None,
+    given: GivenOption = None,
     lisbon: Annotated[
         bool, typer.Option("--lisbon", help="Recognised unless a receiver states a substantial difference.")
     ] = False,
@@ -134,26 +135,22 @@ def given_facts(rows: list[str] | None) -> dict[str, float]:
 
 
 @app.command()
+@asks(10.0, min_position=False)
 def packs(
+    asking: Asking,
     asked_on: Annotated[str, typer.Option("--asked-on", help="In force on this date, YYYY-MM-DD.")] = "",
-    known_at: KnownAtOption = None,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 10.0,
-    json: JsonOption = False,
 ) -> None:
     """The policy packs that the service knows: those in force, and where they come from."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
     from passerelle.client import Portability
 
-    request = pb.ListPacksRequest(asked_on=asked_on, known_at=answering.known_at(known_at) or None)
-    response = answering.ask_one(query, Portability.LIST_PACKS, request, timeout)
-    if json:
+    response = asking.one(Portability.LIST_PACKS, pb.ListPacksRequest(asked_on=asked_on, **asking.moment()))
+    if asking.json:
         print_json(answering.as_json(response))
         return
     from rich.table import Table
 
-    chosen = answering.language(lang)
+    chosen = asking.language
     table = Table(
         "id", "v", "titre" if chosen == "fr" else "title", "source", "origine" if chosen == "fr" else "origin"
     )
@@ -251,16 +248,12 @@ def _add_part(branch: Any, part: Any, lang: str) -> None:
 
 
 @app.command()
+@asks(10.0, min_position=False, sign=True)
 def profile(
-    achievement: Annotated[str, typer.Argument(help="Achievement id, for example humber/revit-architecture.")],
+    asking: Asking,
+    achievement: AchievementArgument,
     pack: Annotated[list[str] | None, typer.Option("--pack", help="A pack; again for more; all otherwise.")] = None,
-    asked_on: Annotated[str, typer.Option("--asked-on", help="Date of the question, YYYY-MM-DD.")] = "",
-    known_at: KnownAtOption = None,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 10.0,
-    sign: SignOption = None,
-    json: JsonOption = False,
+    asked_on: AskedOnOption = "",
 ) -> None:
     """One achievement by every definition in force: what each asks, and what is met, not met or unknown."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
@@ -270,18 +263,18 @@ def profile(
         achievement=achievement,
         packs=pack or (),
         asked_on=asked_on,
-        known_at=answering.known_at(known_at) or None,
-        signed=sign is not None,
+        **asking.moment(),
+        signed=asking.sign is not None,
     )
-    response = answering.ask_one(query, Portability.PROFILE, request, timeout)
-    answering.keep_signed(sign, response)
-    if json:
+    response = asking.one(Portability.PROFILE, request)
+    answering.keep_signed(asking.sign, response)
+    if asking.json:
         print_json(answering.as_json(response))
         return
     from rich.markup import escape
     from rich.tree import Tree
 
-    chosen = answering.language(lang)
+    chosen = asking.language
     root = Tree(f"[bold]{escape(response.title)}[/bold]  {response.achievement}")
     for one in response.packs:
         title = escape(answering.name_of(one.pack.title, chosen, one.pack.id))

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from passerelle.cli import answering
-from passerelle.cli.answering import QUERY_DEFAULT, KnownAtOption, LangOption, QueryOption, TimeoutOption
-from passerelle.cli.common import JsonOption, print_json
+from passerelle.cli.asking import Asking, asks
+from passerelle.cli.common import print_json
 from passerelle.core.errors import FormatError
 
 SHORT_NAMES: Final = {
@@ -47,15 +47,12 @@ def read_term(text: str) -> tuple[str, str]:
     return SHORT_NAMES.get(name.upper(), name), code
 
 
+@asks(10.0, min_position=False)
 def leads_to(
+    asking: Asking,
     term: Term,
     jurisdiction: Annotated[str, typer.Option("--jurisdiction", help="Offered by members of: CA-NS.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many achievements.")] = 100,
-    known_at: KnownAtOption = None,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 10.0,
-    json: JsonOption = False,
 ) -> None:
     """Which credentials lead to an occupation or to a term of a framework, nearest first, and on whose word."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
@@ -67,16 +64,16 @@ def leads_to(
         code=code,
         jurisdiction=jurisdiction,
         page_size=min(limit, 1000),
-        known_at=answering.known_at(known_at) or None,
+        **asking.moment(),
     )
-    first, leads = answering.ask_pages(query, Portability.LEADS_TO, request, "leads", limit, timeout)
-    if json:
+    first, leads = answering.ask_pages(asking.query, Portability.LEADS_TO, request, "leads", limit, asking.timeout)
+    if asking.json:
         shown = answering.as_json(first)
         shown["leads"] = [answering.as_json(one) for one in leads]
         shown.pop("next_page_token")
         print_json(shown)
         return
-    _show_leads(term, first, leads, answering.language(lang))
+    _show_leads(term, first, leads, asking.language)
 
 
 def _show_leads(term: str, first: Any, leads: list[Any], lang: str) -> None:
@@ -102,25 +99,19 @@ def _show_leads(term: str, first: Any, leads: list[Any], lang: str) -> None:
     out.print(answering.position_text(first.position, lang))
 
 
-def levels(
-    term: Term,
-    known_at: KnownAtOption = None,
-    query: QueryOption = QUERY_DEFAULT,
-    lang: LangOption = None,
-    timeout: TimeoutOption = 10.0,
-    json: JsonOption = False,
-) -> None:
+@asks(10.0, min_position=False)
+def levels(asking: Asking, term: Term) -> None:
     """Which levels of other frameworks stand beside a level, with the source that says so. Nothing is inferred."""
     from passerelle.api.portability.v1 import portability_pb2 as pb
     from passerelle.client import Portability
 
     framework, level = read_term(term)
-    request = pb.CompareLevelRequest(framework=framework, level=level, known_at=answering.known_at(known_at) or None)
-    response = answering.ask_one(query, Portability.COMPARE_LEVEL, request, timeout)
-    if json:
+    request = pb.CompareLevelRequest(framework=framework, level=level, **asking.moment())
+    response = asking.one(Portability.COMPARE_LEVEL, request)
+    if asking.json:
         print_json(answering.as_json(response))
         return
-    chosen = answering.language(lang)
+    chosen = asking.language
     for one in response.levels:
         print(f"{one.framework} {one.level}: {_word(one.confidence, chosen)}; {one.source} ({one.evidence.index})")
     for reason in response.reasons:

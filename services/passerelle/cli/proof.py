@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from passerelle.cli.common import JsonOption, print_json, run_work, text_or_file, verifier_keys
+from passerelle.cli.common import JsonOption, log_keys, print_json, run_work, text_or_file, verifier_keys
 from passerelle.cli.proof_audit import audit
 
 if TYPE_CHECKING:
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Receipts and proofs.", no_args_is_help=True)
 app.command()(audit)
 TIMEOUT_S = 15.0
+
+VkeysOption = Annotated[list[str], typer.Option("--vkey", help="The log's verifier key, or a file that holds it.")]
+NetworkOption = Annotated[str | None, typer.Option("--network", help="The log's origin; default: the key's name.")]
+WitnessOption = Annotated[
+    list[str] | None, typer.Option("--witness", help="A witness's verifier key, or a file of such, one a line.")
+]
+WitnessesOption = Annotated[
+    int, typer.Option("--witnesses", min=0, help="So many of the witnesses must have cosigned.")
+]
+OperatorOption = Annotated[str, typer.Option("--operator", help="Whose cosignature does not count.")]
 
 
 @app.callback()
@@ -99,17 +109,13 @@ def _request(index: int | None, stream: str | None, witnesses: int) -> Any:
 @app.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="A receipt file.", exists=True, dir_okay=False)],
-    vkey: Annotated[list[str], typer.Option("--vkey", help="The log's verifier key, or a file that holds it.")],
+    vkey: VkeysOption,
     member_key: Annotated[str, typer.Option("--member-key", help="The member's public key, or a file of it (hex).")],
-    network: Annotated[str | None, typer.Option("--network", help="The log's origin; default: the key's name.")] = None,
+    network: NetworkOption = None,
     allow_refused: Annotated[bool, typer.Option("--allow-refused", help="A recorded refusal verifies too.")] = False,
-    witness: Annotated[
-        list[str] | None, typer.Option("--witness", help="A witness's verifier key, or a file of such, one a line.")
-    ] = None,
-    witnesses: Annotated[
-        int, typer.Option("--witnesses", min=0, help="So many of the witnesses must have cosigned.")
-    ] = 0,
-    operator: Annotated[str, typer.Option("--operator", help="Whose cosignature does not count.")] = "operator",
+    witness: WitnessOption = None,
+    witnesses: WitnessesOption = 0,
+    operator: OperatorOption = "operator",
     as_json: JsonOption = False,
 ) -> None:
     """Check a receipt offline: body, batch, the member's signature, inclusion, checkpoint, witnesses."""
@@ -117,7 +123,7 @@ def verify(
     from passerelle.core.receipt import parse_receipt, verify_receipt
     from passerelle.core.witness import quorum_without
 
-    keys = verifier_keys(vkey)
+    keys = log_keys(vkey)
     origin = network or keys[0].name
     policy = quorum_without(witnesses, verifier_keys(witness or []), origin, operator)
     try:
@@ -135,14 +141,14 @@ def verify(
 @app.command()
 def judge(
     file: Annotated[Path, typer.Argument(help="An evidence file, *.evidence.json.", exists=True, dir_okay=False)],
-    vkey: Annotated[list[str], typer.Option("--vkey", help="The log's verifier key, or a file that holds it.")],
-    network: Annotated[str | None, typer.Option("--network", help="The log's origin; default: the key's name.")] = None,
+    vkey: VkeysOption,
+    network: NetworkOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge evidence against the log offline: what two checkpoints that it signed prove."""
     from passerelle.core import evidence
 
-    keys = verifier_keys(vkey)
+    keys = log_keys(vkey)
     verdict = evidence.judge(evidence.parse_evidence(file.read_bytes()), keys, network or keys[0].name)
     first, second = verdict.first, verdict.second
     if as_json:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from passerelle.cli.answering import LangOption, known_at, language
-from passerelle.cli.common import JsonOption, print_json, text_or_file, verifier_keys
+from passerelle.cli.common import JsonOption, log_keys, print_json, text_or_file, verifier_keys
+from passerelle.cli.proof import NetworkOption, OperatorOption, VkeysOption, WitnessesOption, WitnessOption
 from passerelle.core.errors import FormatError
 
 if TYPE_CHECKING:
@@ -27,19 +28,15 @@ def main() -> None:
 @app.command()
 def answer(
     file: Annotated[Path, typer.Argument(help="A signed answer, *.answer.jws.", exists=True, dir_okay=False)],
-    vkey: Annotated[list[str], typer.Option("--vkey", help="The log's verifier key, or a file that holds it.")],
+    vkey: VkeysOption,
     issuer_key: Annotated[
         list[str], typer.Option("--issuer-key", help="Public key of the answering service, or a file of it (hex).")
     ],
-    network: Annotated[str | None, typer.Option("--network", help="The log's origin; default: the key's name.")] = None,
+    network: NetworkOption = None,
     at: Annotated[str | None, typer.Option("--at", help="Judge as of 2026-11-02T14:05:00Z; now otherwise.")] = None,
-    witness: Annotated[
-        list[str] | None, typer.Option("--witness", help="A witness's verifier key, or a file of such, one a line.")
-    ] = None,
-    witnesses: Annotated[
-        int, typer.Option("--witnesses", min=0, help="So many of the witnesses must have cosigned.")
-    ] = 0,
-    operator: Annotated[str, typer.Option("--operator", help="Whose cosignature does not count.")] = "operator",
+    witness: WitnessOption = None,
+    witnesses: WitnessesOption = 0,
+    operator: OperatorOption = "operator",
     paper: Annotated[Path | None, typer.Option("--print", help="Write the answer as a page for print, *.html.")] = None,
     lang: LangOption = None,
     as_json: JsonOption = False,
@@ -50,9 +47,7 @@ def answer(
     from passerelle.core.jws import MAX_SIZE
     from passerelle.core.witness import quorum_without
 
-    keys = verifier_keys(vkey)
-    if not keys:
-        raise FormatError("argument-missing", "The file holds no verifier key.", where="--vkey")
+    keys = log_keys(vkey)
     origin = network or keys[0].name
     policy = quorum_without(witnesses, verifier_keys(witness or []), origin, operator)
     with file.open("rb") as stream:

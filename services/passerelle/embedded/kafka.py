@@ -8,8 +8,6 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
@@ -17,25 +15,29 @@ from aiokafka.errors import KafkaError
 from passerelle.core.errors import PasserelleError
 from passerelle.embedded import kafka_config
 from passerelle.embedded.child import Child, tail
-from passerelle.embedded.folder import FolderLock, scratch_folder
+from passerelle.embedded.folder import scratch_folder
 from passerelle.embedded.jars import Progress, cache_folder, ensure_jars, kafka_jars
 from passerelle.embedded.java import Java, find_java
 from passerelle.embedded.ports import LOOPBACK, free_port
 from passerelle.embedded.readiness import tcp_ready
+from passerelle.embedded.server import EmbeddedServer
 
 _START_SECONDS = 90.0  # a broker that was killed reads its unfinished segments again
-_STOP_SECONDS = 20.0
 _METADATA_SECONDS = 5.0
-_PORT_TRIES = 5
 
 
-class EmbeddedKafka:
+class EmbeddedKafka(EmbeddedServer):
     """One broker and controller (KRaft) with its data below `data_dir`; start, stop, restart and kill it at will.
 
     It listens on 127.0.0.1 without log-in, creates no topic by itself, and replicates nothing. With
     KAFKA_BOOTSTRAP_SERVERS in `environ` (default: this process's) those brokers are used, and restart and kill are
     refused. The first start on a machine fetches 45 MB into the user's cache. Use it from the main thread, see `Child`.
     """
+
+    VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
+    NOT_OURS = "The brokers that KAFKA_BOOTSTRAP_SERVERS names are not ours to restart or kill."
+    STOP_SIGNAL = signal.SIGTERM
+    BIND_FAILED = "failed to bind"
 
     def __init__(
         self,
@@ -56,32 +58,20 @@ class EmbeddedKafka:
         `origin` (system, wheel) picks a Java. `links` are further ports to listen on, each with the port that clients
         which come by it are told to go on with: that of a proxy before it.
         """
-        environ = os.environ if environ is None else environ
-        self._environ = environ
-        self._data_dir = data_dir.resolve()
-        self._servers = environ.get("KAFKA_BOOTSTRAP_SERVERS") or None
-        self._wanted_port = port
-        self._port: int | None = None
+        super().__init__(data_dir, port, environ)
         self._settings = dict(settings or {})
         self._heap = heap
         self._java_options = tuple(java_options)
         self._progress = progress
         self._origin = origin
         self._links = dict(links or {})
-        self._child: Child | None = None
-        self._lock = FolderLock(self._data_dir)
         self.java: Java | None = None
-
-    @property
-    def external(self) -> bool:
-        """Whether the brokers of KAFKA_BOOTSTRAP_SERVERS are used."""
-        return self._servers is not None
 
     @property
     def bootstrap(self) -> str:
         """Where clients begin: `host:port`, or several, separated by commas."""
-        if self._servers is not None:
-            return self._servers
+        if self._given is not None:
+            return self._given
         if self._port is None:
             raise RuntimeError("the embedded Kafka has not been started")
         return f"{LOOPBACK}:{self._port}"
@@ -91,63 +81,13 @@ class EmbeddedKafka:
         """The broker's log file; what the Java machine itself prints is in kafka.out beside it."""
         return self._data_dir / "kafka.log"
 
-    @property
-    def pid(self) -> int | None:
-        """The broker's process id while it runs as a child of this process."""
-        return self._child.pid if self._child is not None and self._child.running() else None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Start the broker, making its data folder if need be, and wait until it answers a metadata request.
-
-        Raises `PasserelleError`: `runtime-missing`, `lease-held`, `port-taken`, `child-failed` (with the log's tail),
-        and for external brokers `broker-unavailable`.
-        """
-        if self._servers is not None:
-            if not await _has_brokers(self._servers):
-                what = "No broker of KAFKA_BOOTSTRAP_SERVERS answers."
-                raise PasserelleError("broker-unavailable", what, where=self._servers)
-            return
-        if self._child is not None and self._child.running():
-            return
-        self._lock.acquire()
-        try:
-            await self._start_child()
-        except BaseException:
-            await self._end_child(kill=True)
-            self._lock.release()
-            raise
-
-    async def stop(self) -> None:
-        """Stop in an orderly way; after a bounded wait, kill. Twice is allowed."""
-        await self._end_child(kill=False)
-        self._lock.release()
-
-    async def restart(self) -> None:
-        """Stop and start on the same port; start again after a kill."""
-        self._must_be_child()
-        await self._end_child(kill=False)
-        await self.start()
-
-    async def kill(self) -> None:
-        """End the broker with SIGKILL, as a crash would; `restart` recovers it."""
-        self._must_be_child()
-        await self._end_child(kill=True)
-
     # Internals
 
-    def _must_be_child(self) -> None:
-        if self._servers is not None:
-            what = "The brokers that KAFKA_BOOTSTRAP_SERVERS names are not ours to restart or kill."
-            raise PasserelleError("config-mismatch", what, where="KAFKA_BOOTSTRAP_SERVERS", fix="Unset it.")
+    async def _check_given(self, address: str) -> None:
+        """Raise `broker-unavailable` unless a broker answers."""
+        if not await _has_brokers(address):
+            what = "No broker of KAFKA_BOOTSTRAP_SERVERS answers."
+            raise PasserelleError("broker-unavailable", what, where=address)
 
     async def _start_child(self) -> None:
         self.java = await asyncio.to_thread(find_java, self._environ, origin=self._origin)
@@ -158,22 +98,18 @@ class EmbeddedKafka:
         self._write("log4j2.properties", kafka_config.logging(self.log))
         if not (final / "meta.properties").exists():
             await asyncio.to_thread(self._format, command, final)
-        for attempt in range(_PORT_TRIES):
-            self._port = free_port(self._port or self._wanted_port)
-            controller = free_port(taken={self._port})
-            content = kafka_config.properties(final, self._port, controller, self._settings, self._links)
+
+        async def launch(port: int) -> None:
+            controller = free_port(taken={port})
+            content = kafka_config.properties(final, port, controller, self._settings, self._links)
             path = self._write("server.properties", content)
-            try:
-                await self._launch([*command, "kafka.Kafka", str(path)])
-                return
-            except PasserelleError as error:
-                # Somebody was quicker between the choice of the port and its use.
-                if attempt == _PORT_TRIES - 1 or "failed to bind" not in error.what.lower():
-                    raise
+            await self._launch([*command, "kafka.Kafka", str(path)])
+
+        await self._on_a_port(launch)
 
     async def _launch(self, argv: list[str]) -> None:
         self.log.unlink(missing_ok=True)  # an error shows this start's lines only
-        self._child = Child("Kafka", argv, self._data_dir / "kafka.out", death_signal=signal.SIGTERM)
+        self._child = Child("Kafka", argv, self._data_dir / "kafka.out", death_signal=self.STOP_SIGNAL)
         try:
             await self._child.wait_ready(self._answers, _START_SECONDS)
         except PasserelleError as error:
@@ -184,15 +120,6 @@ class EmbeddedKafka:
         assert self._port is not None
         # A bare connection first: the client would write an error to the log at every early try.
         return await tcp_ready(LOOPBACK, self._port)() and await _has_brokers(self.bootstrap)
-
-    async def _end_child(self, *, kill: bool) -> None:
-        if self._child is None:
-            return
-        child, self._child = self._child, None
-        if kill:
-            await child.kill()
-        else:
-            await child.stop(_STOP_SECONDS)
 
     def _command(self, jars: list[Path]) -> list[str]:
         assert self.java is not None

@@ -1,31 +1,27 @@
 """A real PostgreSQL for one machine: the one that DATABASE_URL names, or a child process on 127.0.0.1."""
 
 import asyncio
-import os
 import re
 import secrets
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
 from passerelle.core.errors import PasserelleError
 from passerelle.embedded.child import Child
-from passerelle.embedded.folder import FolderLock, write_secret
+from passerelle.embedded.folder import write_secret
 from passerelle.embedded.isolation import choose_isolation
-from passerelle.embedded.ports import LOOPBACK, free_port
+from passerelle.embedded.ports import LOOPBACK
 from passerelle.embedded.postgres_cluster import SUPERUSER, Cluster, passline
 from passerelle.embedded.postgres_programs import Programs, find_programs
+from passerelle.embedded.server import STOP_SECONDS, EmbeddedServer
 
 _START_SECONDS = 60.0  # recovery after a kill may replay up to max_wal_size
-_STOP_SECONDS = 20.0
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_PORT_TRIES = 5
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": LOOPBACK,
@@ -47,13 +43,18 @@ SETTINGS: Mapping[str, str] = {
 }
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """One server with its data below `data_dir`; start, stop, restart and kill it as often as needed.
 
     With DATABASE_URL in `environ` (default: this process's) that server is used, and restart and kill are refused; its
     account must be allowed to create databases, and owns them. Passwords are in files that only the owner can read,
     which the DSNs name. Use it from the main thread (see `Child`).
     """
+
+    VARIABLE = "DATABASE_URL"
+    NOT_OURS = "The server that DATABASE_URL names is not ours to restart or kill."
+    STOP_SIGNAL = signal.SIGINT  # PostgreSQL's fast mode: it ends all sessions, and has nothing to recover later
+    BIND_FAILED = "could not bind"
 
     def __init__(
         self,
@@ -70,23 +71,11 @@ class EmbeddedPostgres:
         `settings` are added to `SETTINGS`. `origin` ("system", "wheel") and `isolation` ("namespace", "account") pick
         one way where the first that works would be taken.
         """
-        environ = os.environ if environ is None else environ
-        self._environ = environ
-        self._data_dir = data_dir.resolve()
-        self._url = environ.get("DATABASE_URL") or None
-        self._wanted_port = port
-        self._port: int | None = None
+        super().__init__(data_dir, port, environ)
         self._settings = {**SETTINGS, **(settings or {})}
         self._origin = origin
-        self._isolation = choose_isolation(isolation) if self._url is None else None
-        self._child: Child | None = None
-        self._lock = FolderLock(self._data_dir)
+        self._isolation = None if self.external else choose_isolation(isolation)
         self.programs: Programs | None = None
-
-    @property
-    def external(self) -> bool:
-        """Whether DATABASE_URL's server is used."""
-        return self._url is not None
 
     @property
     def port(self) -> int:
@@ -101,11 +90,6 @@ class EmbeddedPostgres:
         return self._data_dir / "postgres.log"
 
     @property
-    def pid(self) -> int | None:
-        """The postmaster's process id while it runs as a child of this process."""
-        return self._child.pid if self._child is not None and self._child.running() else None
-
-    @property
     def password_file(self) -> Path:
         """The superuser's password, in PostgreSQL's password file format."""
         return self._passfile(SUPERUSER)
@@ -115,55 +99,11 @@ class EmbeddedPostgres:
 
         For an external server: DATABASE_URL with the database's name put in, whatever the user.
         """
-        if self._url is not None:
-            return urlunsplit(urlsplit(self._url)._replace(path="/" + quote(database)))
+        if self._given is not None:
+            return urlunsplit(urlsplit(self._given)._replace(path="/" + quote(database)))
         # Without sslmode the client would look for certificates in HOME, which may not be readable.
         passfile = quote(str(self._passfile(user)), safe="/")
         return f"postgresql://{user}@{LOOPBACK}:{self.port}/{quote(database)}?sslmode=disable&passfile={passfile}"
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Start the server, making its data folder if need be, and wait until it takes connections.
-
-        Raises `PasserelleError`: `runtime-missing`, `lease-held`, `port-taken`, `child-failed` (with the log's tail),
-        and for an external server `database-unavailable`.
-        """
-        if self._url is not None:
-            await _check_external(self.dsn(urlsplit(self._url).path.lstrip("/") or "postgres"))
-            return
-        if self._child is not None and self._child.running():
-            return
-        self._lock.acquire()
-        try:
-            await self._start_child()
-        except BaseException:
-            await self._end_child(kill=True)
-            self._lock.release()
-            raise
-
-    async def stop(self) -> None:
-        """End all sessions and stop (PostgreSQL's fast mode); after a bounded wait, kill. Twice is allowed."""
-        await self._end_child(kill=False)
-        self._lock.release()
-
-    async def restart(self) -> None:
-        """Stop and start on the same port; start again after a kill."""
-        self._must_be_child()
-        await self._end_child(kill=False)
-        await self.start()
-
-    async def kill(self) -> None:
-        """End the server and its sessions with SIGKILL, as a crash would; `restart` recovers it."""
-        self._must_be_child()
-        await self._end_child(kill=True)
 
     async def create_database(self, name: str, owner: str | None = None) -> str:
         """Make a database unless it exists, owned by the role `owner` (made too); return the owner's DSN.
@@ -206,17 +146,13 @@ class EmbeddedPostgres:
     # Internals
 
     def _admin_dsn(self) -> str:
-        if self._url is not None:
-            return self._url
-        return self.dsn("postgres")
-
-    def _must_be_child(self) -> None:
-        if self._url is not None:
-            what = "The server that DATABASE_URL names is not ours to restart or kill."
-            raise PasserelleError("config-mismatch", what, where="DATABASE_URL", fix="Unset it.")
+        return self._given or self.dsn("postgres")
 
     def _passfile(self, user: str) -> Path:
         return self._data_dir / "secrets" / f"{user}.pgpass"
+
+    async def _check_given(self, address: str) -> None:
+        await _check_external(self.dsn(urlsplit(address).path.lstrip("/") or "postgres"))
 
     async def _start_child(self) -> None:
         assert self._isolation is not None
@@ -234,23 +170,15 @@ class EmbeddedPostgres:
                 fix="Restore it, or start afresh with --fresh.",
             )
         self._isolation.own(cluster.path)
-        await cluster.clear_stale_lock(_STOP_SECONDS)
+        await cluster.clear_stale_lock(STOP_SECONDS)
         options = dict(self._settings)
         options.setdefault("wal_compression", await asyncio.to_thread(cluster.wal_compression, self.programs))
-        for attempt in range(_PORT_TRIES):
-            self._port = free_port(self._port or self._wanted_port)
-            try:
-                await self._launch(cluster.path, options)
-                return
-            except PasserelleError as error:
-                # Somebody was quicker between the choice of the port and its use.
-                if attempt == _PORT_TRIES - 1 or "could not bind" not in error.what:
-                    raise
+        await self._on_a_port(lambda port: self._launch(cluster.path, port, options))
 
-    async def _launch(self, cluster: Path, options: Mapping[str, str]) -> None:
+    async def _launch(self, cluster: Path, port: int, options: Mapping[str, str]) -> None:
         assert self._isolation is not None
         assert self.programs is not None
-        argv = [self.programs.program("postgres"), "-D", str(cluster), "-p", str(self.port)]
+        argv = [self.programs.program("postgres"), "-D", str(cluster), "-p", str(port)]
         for name, value in options.items():
             argv += ["-c", f"{name}={value}"]
         self._child = Child(
@@ -261,7 +189,7 @@ class EmbeddedPostgres:
             cwd=Path("/"),
             prefix=self._isolation.prefix,
             user=self._isolation.user,
-            death_signal=signal.SIGINT,  # a fast shutdown: nothing to recover at the next start
+            death_signal=self.STOP_SIGNAL,
         )
         await self._child.wait_ready(self._answers, _START_SECONDS)
 
@@ -272,15 +200,6 @@ class EmbeddedPostgres:
             return False
         await connection.close()
         return True
-
-    async def _end_child(self, *, kill: bool) -> None:
-        if self._child is None:
-            return
-        child, self._child = self._child, None
-        if kill:
-            await child.kill()
-        else:
-            await child.stop(_STOP_SECONDS, signal.SIGINT)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from passerelle.core.errors import FormatError, NotFound, Refused
 from passerelle.node.case_ports import DocumentRow, WorkStore
+from passerelle.node.files import read_bounded
 from passerelle.node.people import Learner, Vault
 from passerelle.node.ports import OutboxStore
 from passerelle.node.sealed import MAX_CONTENT, MAX_SEALED, ROLES, Content, OwnSeal, open_sealed, seal, seal_key
@@ -139,15 +140,3 @@ def _check_named(view: CaseView, document: Mapping[str, Any]) -> None:
     said = {name: named[0].get(name) for name in ("media_type", "size")}
     if said != {name: document[name] for name in said}:
         raise FormatError("file-hash-mismatch", "the event says another type or size of it", where="CASE")
-
-
-def read_bounded(path: Path, maximum: int) -> bytes:
-    """The bytes of a file. Raises FormatError ``file-unreadable`` or ``file-too-large``."""
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(maximum + 1)
-    except OSError as error:
-        raise FormatError("file-unreadable", f"the file cannot be read: {error.strerror}", where=str(path)) from None
-    if len(content) > maximum:
-        raise FormatError("file-too-large", f"the file has more than {maximum} bytes", where=str(path))
-    return content

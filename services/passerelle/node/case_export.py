@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from passerelle.core.errors import FormatError, Refused
-from passerelle.node.case_documents import read_bounded
 from passerelle.node.case_ports import WorkStore
 from passerelle.node.csv_report import safe_cell
+from passerelle.node.files import read_bounded
 from passerelle.node.people import Vault
 from passerelle.node.proposals import Proposals
 from passerelle.node.transfers import CaseView

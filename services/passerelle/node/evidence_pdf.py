@@ -20,7 +20,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from passerelle.core.errors import ConfigError, FormatError, Refused
-from passerelle.node.case_documents import CaseDocuments, read_bounded
+from passerelle.node.case_documents import CaseDocuments
+from passerelle.node.files import read_bounded
 from passerelle.node.plan import NewEvent
 from passerelle.node.sealed import MAX_CONTENT, Content
 from passerelle.node.transfers import Transfers

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from passerelle.core import jws
 from passerelle.core.errors import FormatError, PasserelleError, Refused
 from passerelle.core.signature import Signer
-from passerelle.node.case_documents import read_bounded
+from passerelle.node.files import read_bounded
 from passerelle.node.messages import known_keys
 from passerelle.node.ports import CaseStore, OutboxStore
 from passerelle.node.rules_asked import Ruled, Rules

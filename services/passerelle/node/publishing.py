@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from passerelle.core.catalogue import BY_NAME, EVENT_TYPES, EventType
 from passerelle.core.errors import FormatError, PasserelleError, Refused
 from passerelle.core.policy import load_pack
 from passerelle.events.codec import check_data
+from passerelle.node import files
 from passerelle.node.csv_cells import nearest
 from passerelle.node.needs import creates
 from passerelle.node.plan import NewEvent
@@ -42,18 +41,7 @@ def event_type(name: str) -> EventType:
 
 def read_json(path: Path) -> Any:
     """The JSON value of a file. Raises FormatError ``file-unreadable``, ``file-too-large`` or ``body-not-json``."""
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_FILE + 1)
-    except OSError as error:
-        raise FormatError("file-unreadable", f"the file cannot be read: {error.strerror}", where=str(path)) from None
-    if len(content) > MAX_FILE:
-        raise FormatError("file-too-large", f"the file has more than {MAX_FILE} bytes", where=str(path))
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        line = content[: error.pos].count(b"\n") + 1
-        raise FormatError("body-not-json", f"the file is not JSON at line {line}", where=str(path)) from None
+    return files.read_json(path, MAX_FILE)
 
 
 def compose(found: EventType, value: Any, *, subject: str | None, member: str, ids: Ids) -> NewEvent:

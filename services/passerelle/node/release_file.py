@@ -23,6 +23,7 @@ from passerelle.core.receipt import Receipt, receipt_of, verify_receipt
 from passerelle.events.codec import check_data, read_type
 from passerelle.events.values import MAX_ITEMS
 from passerelle.node.csv_cells import BIRTH_DATE, PERSON_NAME, CellError
+from passerelle.node.files import read_bounded
 from passerelle.node.messages import PartyBody
 from passerelle.node.people import Person
 from passerelle.node.sealed import Content, OwnSeal, SealKey, open_sealed, seal
@@ -78,13 +79,7 @@ def build_file(
 
 def read_file(path: Path) -> Any:
     """The JSON value of a release file. Raises FormatError ``file-unreadable`` or ``release-file-malformed``."""
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_FILE + 1)
-    except OSError as error:
-        raise FormatError("file-unreadable", f"the file cannot be read: {error.strerror}", where=str(path)) from None
-    if len(content) > MAX_FILE:
-        raise FormatError("file-too-large", f"the file has more than {MAX_FILE} bytes", where=str(path))
+    content = read_bounded(path, MAX_FILE)
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:

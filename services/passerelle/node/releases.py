@@ -219,17 +219,7 @@ class Releases:
         """
         proved = await self.prove(path)
         learner, fresh = await self._match(proved, confirm)
-        details = self.vault.seal(learner.id, learner.wrapped_key, {"results": list(proved.results)})
-        row = ReleaseRow(
-            proved.release,
-            False,
-            proved.sender,
-            learner.id,
-            proved.credentials,
-            proved.purpose,
-            proved.ends_on,
-            details,
-        )
+        row = self._received(proved, learner)
         await self.store.save_release(
             row, [], learner=learner if fresh else None, proved=proved.bodies, now_ms=self.clock.now_ms()
         )
@@ -245,20 +235,24 @@ class Releases:
         # No keyed hash has this form.
         apart = f"candidate {enrolled.id}"
         candidate = replace(enrolled, number_key=None, match_key=apart, birth_key=apart)
-        details = self.vault.seal(candidate.id, candidate.wrapped_key, {"results": list(proved.results)})
-        row = ReleaseRow(
+        row = self._received(proved, candidate)
+        now_ms = self.clock.now_ms()
+        await self.store.save_release(row, [], learner=candidate, proved=proved.bodies, now_ms=now_ms)
+        return proved, candidate.id
+
+    def _received(self, proved: ProvedRelease, learner: Learner) -> ReleaseRow:
+        """A release that was proved, as it is kept; the results under the learner's key."""
+        details = self.vault.seal(learner.id, learner.wrapped_key, {"results": list(proved.results)})
+        return ReleaseRow(
             proved.release,
             False,
             proved.sender,
-            candidate.id,
+            learner.id,
             proved.credentials,
             proved.purpose,
             proved.ends_on,
             details,
         )
-        now_ms = self.clock.now_ms()
-        await self.store.save_release(row, [], learner=candidate, proved=proved.bodies, now_ms=now_ms)
-        return proved, candidate.id
 
     async def _match(self, proved: ProvedRelease, confirm: str) -> tuple[Learner, bool]:
         """The learner whom the file is about, and whether they are new here."""

@@ -19,6 +19,7 @@ from passerelle.portal.facts import Fact, facts
 from passerelle.portal.ports import FeedItem, FeedSource, Position, Questions, Raw
 from passerelle.portal.record import Checked, check, read_raw, to_item
 from passerelle.portal.status import Status
+from passerelle.runtime.backoff import pause
 
 _LOG = structlog.get_logger(__name__)
 FIRST_PAUSE_S: Final = 0.5
@@ -62,20 +63,20 @@ class Follower:
 
         A failure leaves nothing half done: the position is read from the database again before going on.
         """
-        pause = FIRST_PAUSE_S
+        pause_s = FIRST_PAUSE_S
         try:
             while not stop.is_set():
                 try:
                     await self._restart()
                     while not stop.is_set():
                         await self.step()
-                        pause = FIRST_PAUSE_S
+                        pause_s = FIRST_PAUSE_S
                 except Fatal:
                     raise
                 except PasserelleError as error:
                     self._failed(error)
-                    await _wait(stop, pause)
-                    pause = min(pause * 2, LAST_PAUSE_S)
+                    await pause(stop, pause_s)
+                    pause_s = min(pause_s * 2, LAST_PAUSE_S)
         finally:
             await self._source.close()
 
@@ -176,12 +177,3 @@ class Follower:
         self._position = after
         self._status.next_index = after.next_index
         self._publish(items)
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for the stop, at most so long."""
-    waiting = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({waiting}, timeout=seconds)
-    finally:
-        waiting.cancel()

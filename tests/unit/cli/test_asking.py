@@ -41,6 +41,17 @@ def test_an_option_that_a_command_does_not_name_is_not_there(option: tuple[str, 
     assert run(few, "x")[1][0][1].moment() == {"known_at": None}
 
 
+def test_the_help_says_what_a_list_is_of() -> None:
+    def command(asking: Asking) -> None:
+        """Do it."""
+
+    for decorate, said in ((asks(12.0, limit=20), "Most results shown."),
+                           (asks(12.0, limit=20, shown="requests"), "Most requests shown.")):  # fmt: skip
+        app = typer.Typer()
+        app.command()(decorate(command))
+        assert said in CliRunner().invoke(app, ["--help"], env={"COLUMNS": "120", "TERM": "dumb"}).output
+
+
 def test_bounds_and_words_are_checked() -> None:
     assert run(asks(12.0, limit=20, most=30), "x", "--limit", "31")[0] == 2
     ((_, asking),) = run(asks(12.0), "x", "--lang", "de")[1]

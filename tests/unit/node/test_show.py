@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from passerelle.cli import node_show
 from passerelle.cli.node_import import window_ms
@@ -96,6 +98,22 @@ def test_an_import_shows_counts_and_the_first_error_of_each_sort(
     assert text.count("date-impossible") == 1
     assert "x.errors.csv" in text
     assert say("dry-run", language) in " ".join(text.split())
+
+
+def test_an_import_ends_with_its_errors_in_a_file_and_code_2_only_where_rows_were_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file, chosen = tmp_path / "awards.csv", tmp_path / "chosen.csv"
+    report = ImportReport("credentials", dry_run=False, rows=5, new=5)
+    node_show.import_end(report, file, None, "en", as_json=True)
+    assert json.loads(capsys.readouterr().out)["report"] is None
+    report.refuse([row_error(3, "conferred_on", "date-impossible", "no such day")])
+    for named, target in ((None, report_path(file)), (chosen, chosen)):
+        with pytest.raises(typer.Exit) as caught:
+            node_show.import_end(report, file, named, "en", as_json=True)
+        assert caught.value.exit_code == 2
+        assert json.loads(capsys.readouterr().out)["report"] == str(target)
+        assert "no such day" in target.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

@@ -6,15 +6,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import asyncpg
-
 from passerelle.core.errors import Unavailable
 from passerelle.ledger.check_ports import BodyRow, EntryRow
 from passerelle.ledger.outgoing_ports import StoredCheckpoint
-from passerelle.ledger.postgres.check import Rebuild, SnapshotStore
+from passerelle.ledger.postgres.check import Rebuild, SnapshotStore, connect
 from passerelle.ledger.postgres.errors import translated
 from passerelle.ledger.postgres.lease import LOCK
-from passerelle.runtime.config import DatabaseConfig, read_secret
+from passerelle.runtime.config import DatabaseConfig
 
 _ENTRY: Final = (
     "index", "accepted_at", "member", "family", "sequence", "visibility", "code", "refusal", "type", "subject",
@@ -46,15 +44,6 @@ ON CONFLICT (name) DO UPDATE SET position = excluded.position
 """
 
 
-async def _connect(config: DatabaseConfig) -> asyncpg.Connection:
-    password = read_secret(config.password_file) if config.password_file else None
-    with translated("ledger"):
-        connection: asyncpg.Connection = await asyncpg.connect(
-            config.url, password=password, timeout=10, server_settings={"application_name": "passerelle-ledger-archive"}
-        )
-    return connection
-
-
 class Export(SnapshotStore):
     """One snapshot, with what a ledger needs beside the log in order to go on."""
 
@@ -71,7 +60,7 @@ class Export(SnapshotStore):
 @asynccontextmanager
 async def open_export(config: DatabaseConfig) -> AsyncIterator[Export]:
     """One snapshot of a ledger's database; it may run meanwhile."""
-    connection = await _connect(config)
+    connection = await connect(config, "passerelle-ledger-archive")
     try:
         with translated("ledger"):
             async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -86,7 +75,7 @@ async def open_import(config: DatabaseConfig) -> AsyncIterator[Import]:
 
     Raises Unavailable ``lease-held`` where a ledger is active, ``database-not-empty`` where there are entries.
     """
-    connection = await _connect(config)
+    connection = await connect(config, "passerelle-ledger-archive")
     try:
         with translated("ledger"):
             async with connection.transaction(isolation="repeatable_read"):

@@ -22,6 +22,7 @@ from passerelle.runtime.config import DatabaseConfig, read_secret
 from passerelle.runtime.postgres import require_migrated
 
 CHUNK: Final = 1_000
+_NAME: Final = "passerelle-ledger-check"
 TOLD: Final = 10
 
 _ENTRIES: Final = """
@@ -190,11 +191,12 @@ def _entry_row(row: asyncpg.Record) -> EntryRow:
     )  # fmt: skip
 
 
-async def _connect(config: DatabaseConfig) -> asyncpg.Connection:
+async def connect(config: DatabaseConfig, name: str) -> asyncpg.Connection:
+    """A connection outside any pool; PostgreSQL shows it under ``name``. Raises as :func:`translated`."""
     password = read_secret(config.password_file) if config.password_file else None
     with translated("ledger"):
         connection: asyncpg.Connection = await asyncpg.connect(
-            config.url, password=password, timeout=10, server_settings={"application_name": "passerelle-ledger-check"}
+            config.url, password=password, timeout=10, server_settings={"application_name": name}
         )
     return connection
 
@@ -202,7 +204,7 @@ async def _connect(config: DatabaseConfig) -> asyncpg.Connection:
 @asynccontextmanager
 async def open_snapshot(config: DatabaseConfig) -> AsyncIterator[SnapshotStore]:
     """One snapshot, in a transaction that is rolled back at the end: the scratch schema goes with it."""
-    connection = await _connect(config)
+    connection = await connect(config, _NAME)
     try:
         transaction = connection.transaction(isolation="repeatable_read")
         with translated("ledger"):
@@ -220,7 +222,7 @@ async def open_rebuild(config: DatabaseConfig) -> AsyncIterator[Rebuild]:
 
     Raises Unavailable ``lease-held`` where a ledger is active.
     """
-    connection = await _connect(config)
+    connection = await connect(config, _NAME)
     try:
         with translated("ledger"):
             async with connection.transaction(isolation="repeatable_read"):

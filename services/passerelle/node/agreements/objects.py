@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from passerelle.core.errors import FormatError
 from passerelle.node.agreements.book import Book, Institution
 from passerelle.node.agreements.sending import json_cell
@@ -15,6 +13,7 @@ from passerelle.node.agreements.table import DEFAULT_REASON, Translated, named_i
 from passerelle.node.csv_cells import CellError
 from passerelle.node.csv_forms import NO_CREDIT
 from passerelle.node.csv_rows import RowError
+from passerelle.node.files import read_json
 
 MAX_FILE: Final = 64 * 1024 * 1024
 MAX_TEXT: Final = 4_000
@@ -22,18 +21,7 @@ MAX_TEXT: Final = 4_000
 
 def read_object(path: Path) -> Mapping[str, Any]:
     """The JSON object of a file. Raises FormatError ``file-unreadable``, ``file-too-large``, ``body-not-json``."""
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_FILE + 1)
-    except OSError as error:
-        raise FormatError("file-unreadable", f"the file cannot be read: {error.strerror}", where=str(path)) from None
-    if len(content) > MAX_FILE:
-        raise FormatError("file-too-large", f"the file has more than {MAX_FILE} bytes", where=str(path))
-    try:
-        found = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        line = content[: error.pos].count(b"\n") + 1
-        raise FormatError("body-not-json", f"the file is not JSON at line {line}", where=str(path)) from None
+    found = read_json(path, MAX_FILE)
     if not isinstance(found, dict):
         raise FormatError("schema-invalid", "the file is not a JSON object", where=str(path))
     return found
