@@ -18,6 +18,7 @@ from bench.running import cpu_seconds
 from passerelle.api.common.v1 import common_pb2
 from passerelle.api.equivalency.v1 import equivalency_pb2 as pb
 from passerelle.api.equivalency.v1 import equivalency_pb2_grpc as stubs
+from passerelle.query.rpc.quick import FIND
 
 CLIENTS: Final = 200
 COMMITS_A_SECOND: Final = 20
@@ -26,7 +27,9 @@ ASKERS: Final = 2
 """Callers beside the writer, so that the service has other work too."""
 CALL_S: Final = 30.0
 SPREAD: Final = 16
-"""Callers, each with a connection, of the measurement of processes."""
+"""Connections of the measurement of processes."""
+AT_ONCE: Final = 4
+"""Look-ups under way on each of them."""
 SAMPLES: Final = 8
 
 
@@ -123,22 +126,46 @@ def finds(channels: Sequence[grpc.aio.Channel], generator: Generator) -> list[On
     return [asking(stubs.EquivalencyServiceStub(one)) for one in channels]
 
 
-async def rates(servers: Sequence[Server], generator: Generator, seconds: float) -> dict[str, Any]:
-    """Calls a second of the processes on the port together, and how busy each was (1: one processor)."""
+def prepared(generator: Generator) -> Iterator[bytes]:
+    """Look-ups that differ, in the bytes that are sent."""
+    return (request.SerializeToString() for request in questions(generator))
+
+
+def light_finds(channels: Sequence[grpc.aio.Channel], source: Iterator[bytes]) -> list[One]:
+    """Look-ups that cost the caller little: bytes go out, bytes come back, several at a time on each connection."""
+
+    def asking(one_of: grpc.aio.Channel) -> One:
+        call: Any = one_of.unary_unary(FIND)
+
+        async def one() -> None:
+            await call(next(source), timeout=CALL_S)
+
+        return one
+
+    return [asking(one) for one in channels for _ in range(AT_ONCE)]
+
+
+async def rates(servers: Sequence[Server], source: Iterator[bytes], seconds: float) -> dict[str, Any]:
+    """Calls a second of the processes on the port together, and what they cost.
+
+    ``busy`` says how busy each was (1: one processor), ``a_cpu_second`` how many calls a second of their processors
+    together gave: that does not depend on what is left to them by the caller, which shares the machine.
+    """
     found: dict[str, Any] = {}
     kinds: dict[str, Callable[[Sequence[grpc.aio.Channel]], list[One]]] = {
         "searches": searches,
-        "lookups": lambda channels: finds(channels, generator),
+        "lookups": lambda channels: light_finds(channels, source),
     }
     for name, ones_of in kinds.items():
         async with connections(servers[0].address, SPREAD) as channels:
             ones = ones_of(channels)
             await asyncio.gather(*(one() for one in ones))
             before, start = [cpu_seconds(one.pid) for one in servers], time.perf_counter()
-            rate, _ = await calls(seconds, ones)
+            rate, took = await calls(seconds, ones)
             spent = time.perf_counter() - start
-            busy = [(cpu_seconds(one.pid) - first) / spent for one, first in zip(servers, before, strict=True)]
-        found[name] = {"a_second": rate, "busy": busy}
+            used = [cpu_seconds(one.pid) - first for one, first in zip(servers, before, strict=True)]
+        busy = [one / spent for one in used]
+        found[name] = {"a_second": rate, "a_cpu_second": len(took) / sum(used), "busy": busy}
     return found
 
 

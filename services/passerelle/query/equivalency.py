@@ -215,23 +215,28 @@ class Equivalency:
         return messages.achievement_message(history, *at, retired=history.retired.at(size) is not None)
 
     def _answer(self, answer: Answer, titles: messages.Titles) -> messages.Fields:
-        """The fields of an ``Answer``."""
-        receiver = answer.receiver or ""
-        fields: messages.Fields = {
-            "verdict": VERDICTS[answer.kind],
-            "receiver": receiver,
-            "receiver_names": self._index.names(receiver),
-            "receiver_jurisdictions": self._index.jurisdictions(receiver),
-            "since_index": answer.since_index or 0,
-            "reasons": [messages.reason_fields(one) for one in dict.fromkeys(answer.reasons)],
-            "subject_to_admission": answer.subject_to_admission,
-        }
-        if answer.rule is not None:
-            dates = {"valid_from": answer.valid_from, "valid_to": answer.valid_to}
-            fields["rule"] = messages.rule_fields(answer.rule, titles, **dates)
-        elif answer.request is not None:
-            fields["rule"] = {"id": answer.request, "kind": "request", "receiver": receiver}
-        return fields
+        """See :func:`answer_fields`."""
+        return answer_fields(self._index, answer, titles)
+
+
+def answer_fields(index: Index, answer: Answer, titles: messages.Titles) -> messages.Fields:
+    """The fields of an ``Answer``."""
+    receiver = answer.receiver or ""
+    fields: messages.Fields = {
+        "verdict": VERDICTS[answer.kind],
+        "receiver": receiver,
+        "receiver_names": index.names(receiver),
+        "receiver_jurisdictions": index.jurisdictions(receiver),
+        "since_index": answer.since_index or 0,
+        "reasons": [messages.reason_fields(one) for one in dict.fromkeys(answer.reasons)],
+        "subject_to_admission": answer.subject_to_admission,
+    }
+    if answer.rule is not None:
+        dates = {"valid_from": answer.valid_from, "valid_to": answer.valid_to}
+        fields["rule"] = messages.rule_fields(answer.rule, titles, **dates)
+    elif answer.request is not None:
+        fields["rule"] = {"id": answer.request, "kind": "request", "receiver": receiver}
+    return fields
 
 
 def _sends(answer: Answer, sender: str) -> bool:

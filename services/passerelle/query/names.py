@@ -39,6 +39,11 @@ class Names:
         ends = self._ends
         return self._blob[ends[number] : ends[number + 1]]
 
+    @property
+    def lines(self) -> tuple[bytearray, array[int]]:
+        """All names one after the other, and where each ends: for whoever reads many of them."""
+        return self._blob, self._ends
+
     def find(self, name: bytes) -> int:
         """The number of a name, -1 where it is not there."""
         return self._slots[self._slot(name)] - 1
@@ -102,51 +107,69 @@ class Names:
 
 
 class Postings:
-    """Lists of numbers by number, each in the order in which they were added; a list only grows."""
+    """Lists of numbers by number, each in the order in which they were added; a list only grows.
 
-    __slots__ = ("_before", "_last", "_values")
+    A list lies in blocks of 1, 2, 4 ... numbers, each after the place of the block before it: so it is read in few
+    steps, and takes about as much room as one number and one place for each entry.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_counts", "_last", "_room")
+
+    def __init__(self, *, wide: bool = False) -> None:
         self._last = array("I")
-        """By key: the place of the latest value, plus one; 0 for an empty list."""
-        self._before = array("I")
-        self._values = array("I")
+        """By key: the place of the latest block."""
+        self._counts = array("I")
+        """By key: how many numbers the list has."""
+        self._room = array("Q" if wide else "I")
+        """Numbers of 64 bits where they are wide, else of 32."""
+
+    def __bool__(self) -> bool:
+        return bool(self._room)
 
     def add(self, key: int, value: int) -> None:
         """Append to the list of a key."""
-        if key >= len(self._last):
+        if key >= len(self._counts):
             # Room for more keys at once: they come in order.
-            self._last.frombytes(bytes(4 * (key + 1 - len(self._last) + (len(self._last) >> 3))))
-        self._values.append(value)
-        self._before.append(self._last[key])
-        self._last[key] = len(self._values)
+            more = bytes(4 * (key + 1 - len(self._counts) + (len(self._counts) >> 3)))
+            self._counts.frombytes(more)
+            self._last.frombytes(more)
+        count, room = self._counts[key] + 1, self._room
+        size = 1 << (count.bit_length() - 1)
+        if count == size:
+            before, self._last[key] = self._last[key], len(room)
+            room.frombytes(bytes(room.itemsize * (1 + size)))
+            room[self._last[key]] = before
+        room[self._last[key] + 1 + count - size] = value
+        self._counts[key] = count
 
     def of(self, key: int) -> list[int]:
         """The list of a key; empty for an unknown one (-1)."""
-        values, before = self._values, self._before
-        found: list[int] = []
-        place = self._last[key] if 0 <= key < len(self._last) else 0
-        while place:
-            place -= 1
-            found.append(values[place])
-            place = before[place]
-        found.reverse()
-        return found
+        count = self._counts[key] if 0 <= key < len(self._counts) else 0
+        if not count:
+            return []
+        room, place = self._room, self._last[key]
+        size = 1 << (count.bit_length() - 1)
+        found = room[place + 1 : place + 2 + count - size]
+        while size > 1:
+            place, size = room[place], size >> 1
+            found = room[place + 1 : place + 1 + size] + found
+        return found.tolist()
 
     def used(self) -> Iterator[int]:
         """The keys with a list that is not empty."""
-        return (key for key, place in enumerate(self._last) if place)
+        return (key for key, count in enumerate(self._counts) if count)
 
     def dump(self) -> list[bytes]:
         """The parts that a snapshot holds."""
-        return [part.tobytes() for part in (self._last, self._before, self._values)]
+        return [part.tobytes() for part in (self._last, self._counts, self._room)]
 
     @staticmethod
-    def load(parts: list[bytes]) -> Postings:
+    def load(parts: list[bytes], *, wide: bool = False) -> Postings:
         """From :meth:`dump`. Raises ValueError where the parts do not fit each other."""
-        made = Postings()
-        for line, part in zip((made._last, made._before, made._values), parts, strict=True):
+        made = Postings(wide=wide)
+        for line, part in zip((made._last, made._counts, made._room), parts, strict=True):
             line.frombytes(part)
-        if len(made._before) != len(made._values):
+        words = sum((1 << (levels := count.bit_length())) - 1 + levels for count in made._counts if count)
+        if len(made._last) != len(made._counts) or words != len(made._room):
             raise ValueError("postings do not fit each other")
         return made

@@ -1,17 +1,17 @@
 """Recognitions in compact form: what was published, by log index, decoded when it is asked for.
 
-A rule's data is JSON of few shapes: the same members in the same order, with other texts in them. Its record is the
-number of its shape and the numbers of its texts, most of which many rules share; a text that is long or has a space is
-written out. So a rule takes some tens of bytes, and reading it gives back the very JSON that was stored.
+A rule's data is JSON of few shapes: the same members in the same order, with other texts in them. Texts that seldom
+differ belong to its *kind* (:mod:`passerelle.query.shapes`). Its record is the number of its kind and the numbers of
+its other texts, most of which many rules share. So a rule takes some tens of bytes, and reading it gives back the very
+JSON that was stored.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -19,13 +19,17 @@ from passerelle.core.rules import Rule, outcome_achievements, rule_from_data
 from passerelle.query.histories import Timeline
 from passerelle.query.names import Names, Postings
 from passerelle.query.records import RecognitionHistory, RuleState
+from passerelle.query.shapes import TEXT, Path, Shape, shape_of
 
-_TEXT: Final = re.compile(rb'(?<=[:\[,])"((?:[^"\\]|\\.)*)"(?!:)')
-"""A text that is a value: member names are followed by a colon."""
-_SHARED: Final = re.compile(rb"[!-~]{1,60}")
-"""Texts kept once: ids, dates, codes."""
+ODD: Final = 1 << 31
+"""Set in the number of a text that is empty or has escapes."""
+_RULE_BITS: Final = 32
+_RULE: Final = (1 << _RULE_BITS) - 1
+Kept = TypeVar("Kept")
 _HOLE: Final = b"\0"
 """Stands for a text in a shape; JSON holds no such byte."""
+MAX_KEPT: Final = 8_192
+"""Shapes, and kinds, that are kept read."""
 
 
 class RuleStore:
@@ -35,17 +39,21 @@ class RuleStore:
         self._ids = Names()
         self._texts = Names()
         self._shapes = Names()
-        self._records = bytearray()
+        # A kind: the number of its shape and those of its fixed texts, as bytes.
+        self._kinds = Names()
+        self._records = array("I")
         # By rule: its latest state plus one, and its receiver's text.
         self._latest = array("I")
         self._receiver = array("I")
         # By state: log index, record, the state before plus one, and the ordinal of the day that it was ended on.
         self._index = array("Q")
-        self._record = array("Q")
+        self._record = array("I")
         self._before = array("I")
         self._ended = array("I")
-        self._leaves, self._outcomes = Postings(), Postings()
+        # With a rule that names an achievement stands its receiver's text: few of them are of one receiver.
+        self._leaves, self._outcomes = Postings(wide=True), Postings()
         self._superseding, self._receivers = Postings(), Postings()
+        self._shaped: dict[int, Shape] = {}
         self._split: dict[int, list[bytes]] = {}
 
     def __len__(self) -> int:
@@ -58,18 +66,18 @@ class RuleStore:
         rule = self._rule(recognition, str(data["receiver"]))
         earlier = [orjson.loads(state.raw) for _, _, state in self._states(rule)]
         offset = len(self._records)
-        self._records += self._encode(orjson.dumps(data))
+        self._records.extend(self._encode(orjson.dumps(data)))
         self._add_state(rule, index, offset, 0)
-        for postings, names_of in (
-            (self._leaves, leaf_names),
-            (self._outcomes, _outcomes),
-            (self._superseding, _older),
+        for postings, names_of, value in (
+            (self._leaves, leaf_names, self._receiver[rule] << _RULE_BITS | rule),
+            (self._outcomes, _outcomes, rule),
+            (self._superseding, _older, rule),
         ):
             names = set(names_of(data))
             for state in earlier:
                 names.difference_update(names_of(state))
             for name in sorted(names):
-                postings.add(self._texts.add(name.encode()), rule)
+                postings.add(self._texts.add(name.encode()), value)
 
     def end(self, recognition: str, index: int, effective_on: str) -> None:
         """Record that a rule was ended; nothing where there is no such rule."""
@@ -96,15 +104,26 @@ class RuleStore:
         self._ended.append(ended)
         self._latest[rule] = len(self._index)
 
-    def _encode(self, raw: bytes) -> bytes:
-        parts = _TEXT.split(raw)
-        out = bytearray(_number(self._shapes.add(_HOLE.join(parts[::2]))))
-        for text in parts[1::2]:
-            if _SHARED.fullmatch(text):
-                out += _number(self._texts.add(text) + 1)
-            else:
-                out += b"\0" + _number(len(text)) + text
-        return bytes(out)
+    def _encode(self, raw: bytes) -> list[int]:
+        parts = TEXT.split(raw)
+        number, texts = self._shapes.add(_HOLE.join(parts[::2])), parts[1::2]
+        shape = self._shape(number)
+        fixed = array("I", [number, *(self._text(texts[place]) for place in shape.fixed)])
+        kind = self._kinds.add(fixed.tobytes())
+        return [kind, *(self._text(texts[place]) for place in shape.free)]
+
+    def _text(self, text: bytes) -> int:
+        number = self._texts.add(text)
+        return number if text and b"\\" not in text else number | ODD
+
+    def _shape(self, number: int) -> Shape:
+        """Which texts of a shape are free: all, with no paths, where they cannot be told from its JSON."""
+        shape = self._shaped.get(number)
+        if shape is None:
+            pieces = self._shapes[number].split(_HOLE)
+            shape = shape_of(_quoted(pieces)) or Shape((), tuple(range(len(pieces) - 1)), ())
+            _keep(self._shaped, number, shape)
+        return shape
 
     # Reading
 
@@ -134,7 +153,7 @@ class RuleStore:
     def count(self, recognition: str) -> int:
         """How many states a rule has."""
         rule = self._ids.find(recognition.encode())
-        return 0 if rule < 0 else len(self._chain(rule))
+        return 0 if rule < 0 else len(self.states(rule))
 
     def number(self, recognition: str) -> int:
         """The number of a rule in this store, -1 for an unknown one."""
@@ -143,6 +162,14 @@ class RuleStore:
     def id(self, rule: int) -> str:
         """The id of the rule with a number."""
         return self._ids[rule].decode()
+
+    def id_bytes(self, rule: int) -> bytes:
+        """As :meth:`id`, in UTF-8."""
+        return self._ids[rule]
+
+    def superseded(self, rule: int) -> bool:
+        """Whether a rule has ever said that it supersedes the one with this number."""
+        return bool(self._superseding) and bool(self.numbers_superseding(rule))
 
     def latest(self, rule: int) -> int:
         """A number that grows whenever the rule with this number gets another state."""
@@ -160,7 +187,7 @@ class RuleStore:
         while place:
             state = place - 1
             at, ended = self._index[state], self._ended[state]
-            data = orjson.loads(self._decode(self._record[state]))
+            data = orjson.loads(self._decode(state))
             on = dt.date.fromordinal(ended) if ended else None
             found.append(rule_from_data(data, recognition=recognition, from_index=at, to_index=end, ended_on=on))
             end, place = at, self._before[state]
@@ -173,11 +200,11 @@ class RuleStore:
 
     def numbers_naming(self, achievement: str, receiver: str | None = None) -> list[int]:
         """As :meth:`naming`, by number."""
-        rules = self._leaves.of(self._texts.find(achievement.encode()))
+        found = self._leaves.of(self._texts.find(achievement.encode()))
         if receiver is None:
-            return rules
-        text, receivers = self._texts.find(receiver.encode()), self._receiver
-        return [rule for rule in rules if receivers[rule] == text]
+            return [one & _RULE for one in found]
+        text = self._texts.find(receiver.encode())
+        return [one & _RULE for one in found if one >> _RULE_BITS == text]
 
     def superseding(self, recognition: str) -> list[str]:
         """The rules that have ever said that they supersede this one."""
@@ -194,7 +221,8 @@ class RuleStore:
         postings = {"leaf": "_leaves", "outcome": "_outcomes", "receiver": "_receivers", "older": "_superseding"}
         return RuleNames(self, postings[kind])
 
-    def _chain(self, rule: int) -> list[int]:
+    def states(self, rule: int) -> list[int]:
+        """The numbers of a rule's states, oldest first."""
         found: list[int] = []
         place = self._latest[rule]
         while place:
@@ -205,42 +233,89 @@ class RuleStore:
 
     def _states(self, rule: int) -> Iterator[tuple[int, int, RuleState]]:
         """Index, number and content of a rule's states, oldest first."""
-        for state in self._chain(rule):
+        for state in self.states(rule):
             ended = self._ended[state]
             on = dt.date.fromordinal(ended).isoformat() if ended else None
-            yield self._index[state], state, RuleState(self._decode(self._record[state]), on)
+            yield self._index[state], state, RuleState(self._decode(state), on)
 
-    def _decode(self, place: int) -> bytes:
-        records, text_of = self._records, self._texts.part
-        number, place = _read(records, place)
-        shape = self._split.get(number)
-        if shape is None:
-            # The quotes around a text are part of the shape's pieces: fewer of them are joined.
-            shape = self._split[number] = (b'"' + _HOLE + b'"').join(self._shapes[number].split(_HOLE)).split(_HOLE)
-        out: list[bytes | bytearray] = [shape[0]]
-        for after in shape[1:]:
-            number, place = records[place], place + 1
-            if number > 0x7F:
-                number, place = _read(records, place - 1)
-            if number:
-                out += (text_of(number - 1), after)
-            else:
-                length, place = _read(records, place)
-                out += (records[place : place + length], after)
-                place += length
+    def at(self, rule: int, size: int) -> tuple[int, int, int, bool]:
+        """A rule's state in a log of ``size`` entries, -1 for none.
+
+        With it the log index that recorded it, the ordinal of the day on which it says that the rule ended or 0, and
+        whether the rule has other states.
+        """
+        place, others = self._latest[rule], False
+        while place:
+            state = place - 1
+            since, place = self._index[state], self._before[state]
+            if since < size:
+                return state, since, self._ended[state], others or place > 0
+            others = True
+        return -1, 0, 0, others
+
+    def record(self, state: int) -> tuple[int, array[int]]:
+        """A state's kind, and the numbers of its free texts; :data:`ODD` is set in some."""
+        place = self._record[state]
+        kind = self._records[place]
+        return kind, self._records[place + 1 : place + len(self._pieces(kind))]
+
+    def texts(self, numbers: Iterable[int]) -> list[bytes | bytearray]:
+        """Texts by their numbers without :data:`ODD`, as they are in JSON between the quotes."""
+        blob, ends = self._texts.lines
+        return [blob[ends[number] : ends[number + 1]] for number in numbers]
+
+    def text_number(self, text: bytes) -> int:
+        """The number of a text, -1 for an unknown one."""
+        return self._texts.find(text)
+
+    def data(self, kind: int, texts: Sequence[bytes | bytearray]) -> bytes:
+        """The JSON of a kind with these free texts."""
+        first, *others = self._pieces(kind)
+        out: list[bytes | bytearray] = [first]
+        for text, after in zip(texts, others, strict=True):
+            out += (text, after)
         return b"".join(out)
+
+    def paths(self, kind: int) -> tuple[Path, ...]:
+        """The members in which each free text of a kind stands; empty where that is not known."""
+        return self._shape(array("I", self._kinds[kind])[0]).paths
+
+    def _decode(self, state: int) -> bytes:
+        kind, numbers = self.record(state)
+        return self.data(kind, self.texts(number & ~ODD for number in numbers))
+
+    def _pieces(self, kind: int) -> list[bytes]:
+        """What stands around the free texts of a kind, their quotes included."""
+        pieces = self._split.get(kind)
+        if pieces is None:
+            pieces = self._fixed(self._kinds[kind])
+            _keep(self._split, kind, pieces)
+        return pieces
+
+    def _fixed(self, told: bytes) -> list[bytes]:
+        number, *fixed = array("I", told)
+        shape, pieces = self._shape(number), _quoted(self._shapes[number].split(_HOLE))
+        texts, joined = iter(self.texts(text & ~ODD for text in fixed)), [pieces[0]]
+        for hole, after in enumerate(pieces[1:]):
+            if hole in shape.free:
+                joined.append(after)
+            else:
+                joined[-1] += next(texts) + after
+        return joined
 
     # Snapshots
 
     def dump(self) -> list[bytes]:
         """The parts that a snapshot holds, in the order that :meth:`load` reads."""
         parts: list[bytes] = []
-        for names in (self._ids, self._texts, self._shapes):
+        for names in (self._ids, self._texts, self._shapes, self._kinds):
             parts += names.dump()
         for postings in (self._leaves, self._outcomes, self._superseding, self._receivers):
             parts += postings.dump()
-        lines = (self._latest, self._receiver, self._index, self._record, self._before, self._ended)
-        return [*parts, *(line.tobytes() for line in lines), bytes(self._records)]
+        lines = (
+            self._latest, self._receiver, self._index, self._record, self._before, self._ended, self._records
+        )  # fmt: skip
+        return [*parts, *(line.tobytes() for line in lines)]
 
     @staticmethod
     def load(parts: Sequence[bytes]) -> RuleStore:
@@ -251,13 +326,14 @@ class RuleStore:
             taken, rest[:count] = rest[:count], []
             return taken
 
-        made._ids, made._texts, made._shapes = (Names.load(take(2)) for _ in range(3))
-        made._leaves, made._outcomes, made._superseding, made._receivers = (Postings.load(take(3)) for _ in range(4))
-        lines = (made._latest, made._receiver, made._index, made._record, made._before, made._ended)
-        for line, part in zip(lines, take(len(lines)), strict=True):
+        made._ids, made._texts, made._shapes, made._kinds = (Names.load(take(2)) for _ in range(4))
+        made._leaves = Postings.load(take(3), wide=True)
+        made._outcomes, made._superseding, made._receivers = (Postings.load(take(3)) for _ in range(3))
+        lines = (
+            made._latest, made._receiver, made._index, made._record, made._before, made._ended, made._records
+        )  # fmt: skip
+        for line, part in zip(lines, rest, strict=True):
             line.frombytes(part)
-        (records,) = rest
-        made._records = bytearray(records)
         if len(made._latest) != len(made._ids) or len(made._index) != len(made._record):
             raise ValueError("rules do not fit their states")
         return made
@@ -300,7 +376,7 @@ class RuleNames(Mapping[str, Sequence[str]]):
         rules = self._postings.of(store._texts.find(name.encode()))
         if not rules:
             raise KeyError(name)
-        return [store._ids[rule].decode() for rule in rules]
+        return [store._ids[rule & _RULE].decode() for rule in rules]
 
     def __iter__(self) -> Iterator[str]:
         return (self._store._texts[key].decode() for key in self._postings.used())
@@ -330,25 +406,13 @@ def _older(data: Mapping[str, Any]) -> Iterable[str]:
     return () if older is None else (str(older["recognition"]),)
 
 
-def _number(value: int) -> bytes:
-    """A whole number in groups of seven bits, the lowest first (LEB128)."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+def _quoted(pieces: list[bytes]) -> list[bytes]:
+    """The pieces of a shape with the quotes that stand around its texts: fewer of them are joined then."""
+    return (b'"' + _HOLE + b'"').join(pieces).split(_HOLE)
 
 
-def _read(data: bytearray, place: int) -> tuple[int, int]:
-    byte = data[place]
-    if byte < 0x80:
-        return byte, place + 1
-    value, shift = byte & 0x7F, 7
-    while True:
-        place += 1
-        byte = data[place]
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, place + 1
-        shift += 7
+def _keep(kept: dict[int, Kept], number: int, value: Kept) -> None:
+    """Keep a value that can be made again; where they are too many, the others are dropped."""
+    if len(kept) >= MAX_KEPT:
+        kept.clear()
+    kept[number] = value

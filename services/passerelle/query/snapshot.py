@@ -31,7 +31,7 @@ from passerelle.query.ports import Instant, PublicEvent
 from passerelle.query.records import RequestHistory
 from passerelle.query.rulestore import RuleStore
 
-FORMAT: Final = b"passerelle.query-index/v1\n"
+FORMAT: Final = b"passerelle.query-index/v2\n"
 MAX_BYTES: Final = 8 << 30
 _HEADER_BYTES: Final = 1 << 20
 _HASH_LINE: Final = 65

@@ -96,16 +96,31 @@ def test_many_names_are_found_again_after_the_table_grew() -> None:
     assert [names.find(f"name-{number}".encode()) for number in range(3_000)] == list(range(3_000))
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2**32 - 1)), max_size=80), st.booleans())
+def test_postings_are_lists_in_the_order_of_their_numbers(given_pairs: list[tuple[int, int]], wide: bool) -> None:
+    postings, known = Postings(wide=wide), dict[int, list[int]]()
+    for key, number in given_pairs:
+        value = number << 32 if wide else number
+        postings.add(key, value)
+        known.setdefault(key, []).append(value)
+    for kept in (postings, Postings.load(postings.dump(), wide=wide)):
+        assert {key: kept.of(key) for key in kept.used()} == known
+        assert kept.of(-1) == kept.of(6) == []
+        assert bool(kept) is bool(known)
+
+
 def test_parts_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="names"):
         Names.load([b"abc", bytes(8)])
-    with pytest.raises(ValueError, match="postings"):
-        Postings.load([bytes(4), bytes(4), b""])
+    for parts in ([bytes(4), bytes(4), bytes(4)], [bytes(4), bytes(8), b""]):
+        with pytest.raises(ValueError, match="postings"):
+            Postings.load(parts)
     store = RuleStore()
     store.put("bcit/r1", 1, rule())
-    parts = store.dump()
+    dumped = store.dump()
     with pytest.raises(ValueError, match="states"):
-        RuleStore.load([*parts[:-7], b"", *parts[-6:]])
+        RuleStore.load([*dumped[:-7], b"", *dumped[-6:]])
 
 
 def test_a_plain_rule_takes_few_bytes() -> None:

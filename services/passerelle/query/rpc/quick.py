@@ -1,4 +1,4 @@
-"""Look-ups that were asked before are answered from memory, in the bytes that were sent the first time.
+"""Look-ups in bytes: those that were asked before from memory, new plain ones put together, the others the long way.
 
 An answer at the head rests on the public events below it and on nothing else. So it holds until the next public event
 is applied, whatever else the ledger commits; only its position moves, which is the answer's last field and is written
@@ -7,9 +7,9 @@ anew.
 
 from __future__ import annotations
 
-import datetime as dt
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -19,6 +19,7 @@ from passerelle.core.errors import FormatError
 from passerelle.query.histories import Position
 from passerelle.query.index import Index
 from passerelle.query.moments import head_moment
+from passerelle.query.plain import PlainFind
 from passerelle.query.rpc.calls import ServicerContext
 
 MAX_BYTES: Final = 32 * 1024 * 1024
@@ -33,12 +34,9 @@ FIND: Final = f"/{SERVICE}/Find"
 Find = Callable[[pb.FindRequest, ServicerContext], Awaitable[pb.FindResponse]]
 
 
-class Kept(NamedTuple):
-    """An answer without its position; ``day`` is the date that it stands for where the question named none."""
-
-    answer: bytes
-    day: dt.date | None
-    with_position: bool
+# An answer without its position; the ordinal of the day that it stands for where the question named none, or 0; and
+# whether it states its position. Tuples of this form are nothing to the garbage collector.
+Kept = tuple[bytes, int, bool]
 
 
 class Remembered:
@@ -47,10 +45,10 @@ class Remembered:
     def __init__(self, index: Index, *, max_bytes: int = MAX_BYTES) -> None:
         self._index = index
         self._most = max_bytes
-        self._kept: dict[bytes, Kept] = {}
+        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
         self._changes = index.changes
         self._at: Position | None = None
-        self._day = dt.date.min
+        self._day = 0
         self._position = b""
         self.held = 0
         """Bytes that are kept."""
@@ -61,32 +59,36 @@ class Remembered:
     def get(self, question: bytes) -> bytes | None:
         """The whole answer as of now, None where it must be made."""
         self._follow()
-        kept = self._kept.pop(question, None)
+        kept = self._kept.get(question)
         if kept is None:
             return None
-        if kept.day is not None and kept.day != self._day:
+        answer, day, with_position = kept
+        if day and day != self._day:
+            del self._kept[question]
             self.held -= _size(question, kept)
             return None
-        self._kept[question] = kept
-        return kept.answer + self._position if kept.with_position else kept.answer
+        self._kept.move_to_end(question)
+        return answer + self._position if with_position else answer
 
     def put(self, question: bytes, request: pb.FindRequest, response: pb.FindResponse) -> bytes:
         """Keep an answer that was made at the head as it is now, if it is one that lasts; returns its bytes."""
         if request.signed or request.page_token or request.HasField("known_at"):
             return response.SerializeToString()
-        self._follow()
         with_position = response.HasField("position")
         response.ClearField("position")
-        answer = response.SerializeToString()
-        kept = Kept(answer, None if request.valid_on else self._day, with_position)
+        return self.keep(question, request, response.SerializeToString(), with_position=with_position)
+
+    def keep(self, question: bytes, request: pb.FindRequest, answer: bytes, *, with_position: bool = True) -> bytes:
+        """As :meth:`put`, with the bytes of an answer that lasts, without its position."""
+        self._follow()
+        kept = (answer, 0 if request.valid_on else self._day, with_position)
         size = _size(question, kept)
         if size <= MAX_ENTRY:
             before = self._kept.pop(question, None)
             self.held += size - (0 if before is None else _size(question, before))
             self._kept[question] = kept
             while self.held > self._most:
-                oldest = next(iter(self._kept))
-                self.held -= _size(oldest, self._kept.pop(oldest))
+                self.held -= _size(*self._kept.popitem(last=False))
         return answer + self._position if with_position else answer
 
     def _follow(self) -> None:
@@ -98,22 +100,23 @@ class Remembered:
             self.held = 0
         if index.position is not self._at:
             moment = head_moment(index)
-            self._at, self._day = index.position, moment.date
+            self._at, self._day = index.position, moment.date.toordinal()
             # A message's serialized form may be put together of those of its fields (protobuf's encoding, "Last one
             # wins"); the position is the last field of an answer that is not signed.
             self._position = pb.FindResponse(position=moment.message()).SerializeToString()
 
 
 def _size(question: bytes, kept: Kept) -> int:
-    return len(question) + len(kept.answer) + OVERHEAD
+    return len(question) + len(kept[0]) + OVERHEAD
 
 
 class QuickFind:
-    """``Find`` on bytes; ``find`` makes the answers that are not remembered, and signs those that are to be signed."""
+    """``Find`` on bytes: ``plain`` puts answers together; ``find`` goes the long way and signs what is to be signed."""
 
-    def __init__(self, index: Index, find: Find, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, index: Index, find: Find, *, plain: PlainFind | None = None, max_bytes: int = MAX_BYTES) -> None:
         self._index = index
         self._find = find
+        self._plain = plain
         self.remembered = Remembered(index, max_bytes=max_bytes)
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -131,6 +134,9 @@ class QuickFind:
             request = pb.FindRequest.FromString(question)
         except DecodeError:
             raise FormatError("argument-invalid", "The bytes are no FindRequest.", where="request") from None
+        answer = None if self._plain is None else self._plain.answer(request)
+        if answer is not None:
+            return self.remembered.keep(question, request, answer)
         at, changes = self._index.position, self._index.changes
         response = await self._find(request, context)
         # A call that waited for a position, or for a signature, may have seen another state of the index.

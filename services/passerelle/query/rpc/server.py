@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from typing import Any, cast
 
 import grpc
 
@@ -16,6 +18,7 @@ from passerelle.core.signature import SeedSigner
 from passerelle.query.articulation_requests import QueryStore
 from passerelle.query.config import QueryConfig
 from passerelle.query.index import Index
+from passerelle.query.plain import PlainFind
 from passerelle.query.portability import Portability
 from passerelle.query.rpc.articulation import ArticulationServicer
 from passerelle.query.rpc.calls import Callers
@@ -39,6 +42,24 @@ SERVICES = (
 )
 
 
+class Unlisted:
+    """A server that takes services in without listing their methods one by one.
+
+    grpc.aio keeps a waiting request for each listed method and goes through all of them at each call: 12 microseconds
+    more with the methods of five services. Methods that are not listed are found by their names.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """As the server's own."""
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        """Nothing: generated code hands the same methods in as generic handlers too."""
+
+
 async def open_services(
     config: QueryConfig, index: Index, store: QueryStore, packs: tuple[Pack, ...], clock: Clock, stack: AsyncExitStack
 ) -> RpcServer:
@@ -52,10 +73,11 @@ async def open_services(
     signer = AnswerSigner(index, key, LedgerCheckpoints(channel), clock, lifetime_s=lifetime_s)
     signing = SigningInterceptor(signer, max_wait_s=wait_s)
 
-    def add(server: grpc.aio.Server) -> None:
+    def add(listing: grpc.aio.Server) -> None:
+        server = cast(grpc.aio.Server, Unlisted(listing))
         public = EquivalencyServicer(index, packs, max_wait_s=wait_s)
         equivalency_pb2_grpc.add_EquivalencyServiceServicer_to_server(public, server)
-        QuickFind(index, signing.unary(FIND, public.Find)).add_to(server)
+        QuickFind(index, signing.unary(FIND, public.Find), plain=PlainFind(index)).add_to(listing)
         articulation = ArticulationServicer(index, store, max_wait_s=wait_s)
         articulation_pb2_grpc.add_ArticulationServiceServicer_to_server(articulation, server)
         portability = PortabilityServicer(Portability(index, packs), EntryProofs(channel), max_wait_s=wait_s)
