@@ -29,6 +29,13 @@ async def office(one: Desk, *words: str, code: int = 0) -> Any:
     return (await one.node(*words, "--json", code=code)).json()
 
 
+async def service(one: Desk, *words: str) -> Any:
+    """A question to the query service, as this member."""
+    ran = await one.network.command(*words, config=one.toml)
+    assert ran.code == 0, (words, ran.out, ran.err)
+    return ran.json()
+
+
 async def walk(network: Network, folder: Path) -> None:
     """The whole way. Courses, programmes and rule ``york/r1`` of the other tests of cases are in the ledger already."""
     humber, york = Desk(network, "humber"), Desk(network, "york")
@@ -41,6 +48,7 @@ async def walk(network: Network, folder: Path) -> None:
     granted = await york.answered("permission", "grant", permission, *words)
     assert granted["state"] == "accepted", granted
     await verified(humber, permission, granted["index"])
+    await asked_of_the_service(york, humber, permission, granted["index"])
     late = await york.node("permission", "withdraw", permission, "--reason", "error", code=1)
     assert "permission-begun" in late.err
     await the_rule_ends(york, humber, permission, folder)
@@ -82,6 +90,17 @@ async def verified(humber: Desk, permission: str, index: int) -> None:
     assert "Planted" not in json.dumps(shown)
 
 
+async def asked_of_the_service(york: Desk, humber: Desk, permission: str, index: int) -> None:
+    """Home and host read the same through the query service, as any program of theirs can."""
+    words = ("permission", "show", permission, "--min-position", str(index + 1), "--json")
+    shown = [(await service(one, *words))["permission"] for one in (york, humber)]
+    assert shown[0] == shown[1]
+    told = shown[0]
+    assert (told["state"], told["home"], told["host"], told["entry_index"]) == ("granted", "york", "humber", index)
+    assert (told["maximum_credits"]["value"], told["courses"][0]["minimum_grade"]["grade"]) == ("3", "60")
+    assert "Planted" not in json.dumps(shown)
+
+
 async def the_rule_ends(york: Desk, humber: Desk, permission: str, folder: Path) -> None:
     """Home and host are told, and that the permission stands."""
     ended = folder / "ended.json"
@@ -114,6 +133,8 @@ async def come_back(humber: Desk, york: Desk, permission: str, folder: Path) -> 
     assert line["by_rules_of_today"]["status"] == "pending"
     assert (line["proposed"]["status"], line["proposed"]["recognition"]) == ("credited", "york/r1")
     assert line["honoured"]["grandfathered"]
+    served = (await service(humber, "permission", "list", "--role", "host", "--json"))["permissions"]
+    assert [(one["id"], one["case"]) for one in served] == [(permission, case)]
     await office(york, "transfer", "line", case, "1", "--accept")
     assert (await york.answered("transfer", "decide", case, "--proposed"))["state"] == "accepted"
     assert (await york.answered("transfer", "post", case, "--programme", "york/bba"))["state"] == "accepted"

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from passerelle.core.answer import VerifiedAnswer
 from passerelle.core.errors import FormatError
 from passerelle.node.case_texts import OUTCOMES, STATUS
+from passerelle.node.permission_texts import LETTER
 
 LANGUAGES: Final = ("en", "fr")
 MAX_ITEMS: Final = 500
@@ -34,6 +35,8 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "PortabilityService/Assess": ("Portability of an achievement", "Transférabilité d'une réalisation"),
     "PortabilityService/Profile": ("Profile of an achievement", "Profil d'une réalisation"),
     "TransferService/Show": ("A transfer case", "Un dossier de transfert"),
+    "TransferService/ShowPermission": ("A letter of permission", "Une lettre de permission"),
+    "TransferService/ListPermissions": ("Letters of permission", "Lettres de permission"),
 }
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "title": ("Signed answer", "Réponse signée"),
@@ -73,9 +76,15 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "completed_on": ("Completed on", "Terminé le"),
     "credential": ("Credential", "Titre"),
     "credits": ("Credit", "Crédits"),
+    "courses": ("Courses", "Cours"),
     "criteria": ("Criteria", "Critères"),
+    "ends_on": ("Last day", "Dernier jour"),
+    "expires_on": LETTER["until"],
     "finding": ("Finding", "Constat"),
+    "fix": ("What would mend it", "Ce qui y remédierait"),
     "grade": ("Grade", "Note"),
+    "home": LETTER["home"],
+    "host": LETTER["host"],
     "id": ("Id", "Identifiant"),
     "jurisdiction": ("Jurisdiction", "Province ou territoire"),
     "jurisdictions": ("Jurisdictions", "Provinces et territoires"),
@@ -83,9 +92,11 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "lines": ("Lines", "Lignes"),
     "match": ("Result", "Résultat"),
     "matched": ("Matched", "Reconnues"),
+    "maximum_credits": LETTER["maximum"],
     "maybe": ("Perhaps", "Peut-être"),
     "member": ("Member", "Membre"),
     "message": ("Text", "Texte"),
+    "minimum_grade": ("Minimum grade", "Note minimale"),
     "missed": ("Missed", "Non reconnues"),
     "missing": ("What is missing", "Ce qui manque"),
     "names": ("Name", "Nom"),
@@ -94,6 +105,8 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "pack": ("Policy", "Politique"),
     "packs": ("Policies", "Politiques"),
     "profession": ("Profession", "Profession"),
+    "permission": ("Letter of permission", "Lettre de permission"),
+    "permissions": ("Letters of permission", "Lettres de permission"),
     "programme": ("Programme", "Programme"),
     "reason": ("Reason", "Motif"),
     "reasons": ("Reasons", "Motifs"),
@@ -107,9 +120,11 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = {
     "rules": ("Rules", "Règles"),
     "sender": ("Sender", "Établissement d'origine"),
     "smallest_fix": ("What would do", "Ce qui suffirait"),
+    "starts_on": ("First day", "Premier jour"),
     "state": ("State", "État"),
     "status": ("Status", "Statut"),
     "summary": ("Summary", "Sommaire"),
+    "term": LETTER["term"],
     "title": ("Title", "Intitulé"),
     "towards": ("Towards", "En vue de"),
     "type": ("Type", "Type"),

@@ -29,6 +29,7 @@ AREAS = {
     "portability": "is an achievement portable: assess, profile, leads-to, levels",
     "policy": "policy packs: check, test, diff, explain, publish",
     "transfer": "transfer cases as a party: show, list, watch",
+    "permission": "letters of permission as a party: show, list",
     "agreements": "agreements files in and out of a node: import, export, diff",
     "articulation": "articulation requests, and what agencies ask: list, show, request, answer, gaps",
     "proof": "receipts and proofs: get, verify, audit",

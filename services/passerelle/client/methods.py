@@ -111,13 +111,19 @@ class Portability:
 
 
 class Transfer:
-    """Transfer cases, to their parties only: the client needs an identity."""
+    """Transfer cases and letters of permission, to their parties only: the client needs an identity."""
 
     SERVICE: Final = transfer.DESCRIPTOR.services_by_name["TransferService"]
     SHOW: Final = Unary(SERVICE, "Show", transfer.ShowRequest, transfer.ShowResponse)
     LIST: Final = Unary(SERVICE, "List", transfer.ListRequest, transfer.ListResponse)
     WATCH: Final = Stream(SERVICE, "Watch", transfer.WatchRequest, transfer.WatchResponse)
     DEPENDENTS: Final = Unary(SERVICE, "Dependents", transfer.DependentsRequest, transfer.DependentsResponse)
+    SHOW_PERMISSION: Final = Unary(
+        SERVICE, "ShowPermission", transfer.ShowPermissionRequest, transfer.ShowPermissionResponse
+    )
+    LIST_PERMISSIONS: Final = Unary(
+        SERVICE, "ListPermissions", transfer.ListPermissionsRequest, transfer.ListPermissionsResponse
+    )
 
 
 class Ledger:

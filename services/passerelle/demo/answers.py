@@ -37,7 +37,7 @@ def _given(answer: dict[str, Any], reasons: Reasons, *more: str) -> Given:
 
 
 async def portable(ask: Asker, _facts: Facts, question: Question) -> Given:
-    """S1: is it portable, by which evidence, and who recognises it where."""
+    """S1: is it portable, by which evidence, who recognises it where, what it leads to, what a policy says of it."""
     found = await ask.portability(
         question["achievement"], jurisdictions=question["jurisdictions"], asked_on=question["asked_on"]
     )
@@ -55,6 +55,10 @@ async def portable(ask: Asker, _facts: Facts, question: Question) -> Given:
         places[place.jurisdiction] = {"verdict": project.portability(place.verdict), "recognised_by": recognised}
         names = ", ".join(f"{one.names['en']} ({one.ground})" for one in place.recognised_by)
         sentences.append(f"{place.jurisdiction}: recognised by {names or 'nobody'}")
+    occupation, policy = await _occupation(ask, question["occupation"]), await _explained(ask, question)
+    leads = ", ".join(one["achievement"] for one in occupation["leads"])
+    sentences.append(f"NOC {question['occupation']['code']}, {occupation['title']}: {leads or 'nothing'} leads there")
+    sentences += [f"{policy['pack']}, published by {policy['published_by']}: {one}" for one in policy.pop("sentences")]
     answer = {
         "title": found.title,
         "verdict": project.portability(found.verdict),
@@ -63,8 +67,39 @@ async def portable(ask: Asker, _facts: Facts, question: Question) -> Given:
         "jurisdictions": places,
         "pack": found.pack,
         "pack_version": found.pack_version,
+        "occupation": occupation,
+        "policy": policy,
     }
     return _given(answer, reasons, *sentences)
+
+
+async def _occupation(ask: Asker, term: Mapping[str, str]) -> dict[str, Any]:
+    """Which credentials lead to an occupation; its title is known where somebody published the framework."""
+    found = await ask.leads_to(term["framework"], term["code"])
+    leads = [
+        {
+            "achievement": one.achievement,
+            "member": one.member,
+            "how": [ground.how for ground in one.grounds],
+            "sufficient_for": list(one.sufficient_for),
+        }
+        for one in found.leads
+    ]
+    return {"title": found.title, "leads": leads}
+
+
+async def _explained(ask: Asker, question: Question) -> dict[str, Any]:
+    """A published pack on the achievement, clause by clause, with what each rule read."""
+    found = await ask.portability(question["achievement"], pack=question["policy"], asked_on=question["asked_on"])
+    clauses, sentences = {}, list[str]()
+    for one in found.clauses:
+        read = {field.name: field.value for field in one.explained.fields}
+        clauses[one.id] = {"force": one.force, "finding": project.finding(one.finding), "rule": one.rule, "read": read}
+        values = ", ".join(f"{name} is {value or 'not stated'}" for name, value in read.items())
+        sentences.append(f"{one.message['en']} {project.finding(one.finding)}: {values}")
+    used = found.pack_used
+    by = {"origin": used.origin, "published_by": used.evidence.member}
+    return {"pack": found.pack, "pack_version": found.pack_version, **by, "clauses": clauses, "sentences": sentences}
 
 
 async def _looked_up(ask: Asker, achievement: str, valid_on: str, reasons: Reasons) -> dict[str, Any]:

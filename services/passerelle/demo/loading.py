@@ -27,6 +27,9 @@ _WAIT: Final = ("--wait", str(int(WAIT_SECONDS)))
 MODULES: Final = {"sfu": "SFU-MOD-0001", "nvit": "NVIT-MOD-0001", "ubc": "UBC-MOD-0001"}
 """S4: who gave one learner which module, by the office's record."""
 STACK: Final = "RRU-STACK-0001"
+FRAMEWORK: Final = "noc-2021"
+POLICY: Final = "ontario-student-aid"
+"""S1: what the operator publishes, a framework of occupations and a policy pack of a province."""
 ENDS: Final = "2099-12-31"
 """Releases of the demo do not end while it is shown."""
 Say = Callable[[str], None]
@@ -34,9 +37,11 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Loader:
-    """The steps. ``say`` is told of each that is done."""
+    """The steps. ``say`` is told of each that is done; ``samples`` and ``policies`` are the folders of files."""
 
     folder: DemoFolder
+    samples: Path
+    policies: Path
     processes: Processes
     ask: Asker
     members: Sequence[Member]
@@ -115,6 +120,24 @@ class Loader:
             return _whole(report, known) if again else dict(report)
 
         return await self._once(step, work)
+
+    async def _s1(self) -> None:
+        framework = str(self.samples / "frameworks" / f"{FRAMEWORK}.json")
+        await self._publish(FRAMEWORK, "node", "publish", "reference.framework-published", framework)
+        await self._publish(POLICY, "policy", "publish", str(self.policies / f"{POLICY}.yaml"))
+
+    async def _publish(self, name: str, *command: str) -> None:
+        """Publish a record of the operator, unless an earlier run did."""
+
+        async def work(again: bool) -> None:
+            if again:
+                await self._settle(OPERATOR)
+                own = await self.ask.own_events(OPERATOR, "reference")
+                if any(one.accepted and one.subject == f"{OPERATOR}/{name}" for one in own):
+                    return
+            await self.processes.answer(*command, *self._config(OPERATOR), *_WAIT)
+
+        await self._once(f"S1:{name}", work)
 
     async def _s8(self) -> None:
         await self._loaded["ubc"].wait()
@@ -256,6 +279,7 @@ class Loader:
 
 
 _FLOWS: Final[dict[str, Callable[[Loader], Coroutine[Any, Any, None]]]] = {
+    "S1": Loader._s1,
     "S4": Loader._s4,
     "S5": Loader._s5,
     "S8": Loader._s8,
@@ -264,7 +288,7 @@ _FLOWS: Final[dict[str, Callable[[Loader], Coroutine[Any, Any, None]]]] = {
 }
 
 
-_STEPS: Final = {"S4": 7, "S5": 4, "S8": 2, "S9": 6, "S10": 2}
+_STEPS: Final = {"S1": 2, "S4": 7, "S5": 4, "S8": 2, "S9": 6, "S10": 2}
 """Steps of each flow, for the progress shown."""
 
 

@@ -111,6 +111,14 @@ class Asker:
         answer: portability_pb2.AssessResponse = await self._call(self._portability.Assess, request)
         return answer
 
+    async def leads_to(self, framework: str, code: str) -> portability_pb2.LeadsToResponse:
+        """Which achievements lead to a term of a framework, such as an occupation."""
+        request = portability_pb2.LeadsToRequest(
+            framework=framework, code=code, page_size=PAGE, min_position=self.position
+        )
+        answer: portability_pb2.LeadsToResponse = await self._call(self._portability.LeadsTo, request)
+        return answer
+
     async def find(self, achievement: str, valid_on: str) -> equivalency_pb2.FindResponse:
         """What it counts for, anywhere."""
         request = equivalency_pb2.FindRequest(

@@ -154,7 +154,9 @@ class Demo:
         return {name: await self._one(asker, facts, name) for name in self._options.only}
 
     async def _load(self, network: Network, asker: Asker, members: tuple[Member, ...], only: frozenset[str]) -> Facts:
-        loader = Loader(self._folder, network.processes, asker, members, self.teller.step)
+        loader = Loader(
+            self._folder, self._samples, policies_folder(), network.processes, asker, members, self.teller.step
+        )
         self.teller.stage("the members' admission", len(members) - 1)
         await loader.admit()
         self.teller.stage("the samples", loader.steps(only))

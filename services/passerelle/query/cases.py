@@ -9,7 +9,7 @@ import orjson
 
 from passerelle.api.transfer.v1 import transfer_pb2 as pb
 from passerelle.core.catalogue import EVENT_TYPES
-from passerelle.core.errors import FormatError, NotFound, PasserelleError
+from passerelle.core.errors import FormatError
 from passerelle.query import messages
 from passerelle.query.index import Index
 from passerelle.query.ports import CaseRow, StepRow, UseRow
@@ -59,7 +59,7 @@ def case_message(index: Index, row: CaseRow, steps: Sequence[StepRow], uses: Seq
         programme=facts.get("programme") or opened.get("programme") or "",
         credentials=facts["credentials"],
         lines=_lines(index, row, told),
-        steps=[_step(step, data) for step, data in told],
+        steps=[step_message(step, data) for step, data in told],
         changed_index=row.changed,
         appeal_by=facts.get("appeal_by") or "",
         final=bool(facts.get("final")),
@@ -90,7 +90,8 @@ def _use(use: UseRow) -> pb.Use:
     )
 
 
-def _step(step: StepRow, data: Mapping[str, Any]) -> pb.Step:
+def step_message(step: StepRow, data: Mapping[str, Any]) -> pb.Step:
+    """A step with what its event says of it."""
     return pb.Step(
         event=step_name(step.type),
         member=step.member,
@@ -141,15 +142,6 @@ def _line(
     if outcome:
         line.outcome.CopyFrom(messages.outcome_message(outcome, titles))
     return line
-
-
-def check_party(row: CaseRow | None, caller: str, operator: str) -> CaseRow:
-    """The case, if the caller may read it. Raises NotFound ``not-found``, PasserelleError ``not-a-party``."""
-    if row is None:
-        raise NotFound("not-found", "The ledger holds no such case.", where="case")
-    if caller not in {row.data["sender"], row.data["receiver"], operator}:
-        raise PasserelleError("not-a-party", "The caller is not a party of this case.", where="case")
-    return row
 
 
 def check_among(value: str, allowed: Sequence[str], where: str) -> str:

@@ -16,6 +16,7 @@ from passerelle.query.index import Index
 from passerelle.query.keeping import Keeper, restored
 from passerelle.query.packs import default_folder, load_packs
 from passerelle.query.postgres import PostgresLedger
+from passerelle.query.postgres_cases import SESSION
 from passerelle.query.rpc.server import open_services
 from passerelle.query.source import Follower
 from passerelle.runtime.clock import SystemClock
@@ -46,7 +47,9 @@ class QueryService:
         packs = load_packs(config.policies_folder or default_folder())
         # First of all, so that a process that waits for the database says so.
         health = await self._stack.enter_async_context(serve_http(health_app(self.health), config.telemetry.health))
-        pool = await connect(config.database, name="passerelle-query", retry_for=config.start_patience_s)
+        pool = await connect(
+            config.database, name="passerelle-query", retry_for=config.start_patience_s, session=SESSION
+        )
         self._stack.push_async_callback(close_pool, pool)
         ledger = PostgresLedger(pool, page=config.page)
         await self._fill(ledger)

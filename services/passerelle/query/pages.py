@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -86,6 +86,19 @@ def numbers(page: Page, count: int) -> tuple[int, ...]:
     if len(page.state) != count or not good:
         raise invalid_token()
     return page.state
+
+
+def change_before(page: Page) -> tuple[int, str] | None:
+    """The state of a token as log index and id of the last thing told, None on the first page.
+
+    Raises FormatError ``page-token-invalid``.
+    """
+    if page.first:
+        return None
+    *changed, last = page.state
+    if not isinstance(last, str):
+        raise invalid_token()
+    return numbers(replace(page, state=tuple(changed)), 1)[0], last
 
 
 def invalid_token() -> FormatError:

@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from passerelle.query.permission_ports import PermissionReader
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -80,16 +82,22 @@ class CaseRow:
     changed: int
     data: dict[str, Any]
 
+    @property
+    def parties(self) -> frozenset[str]:
+        """Who may read it."""
+        return frozenset({self.data["sender"], self.data["receiver"]})
+
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """One event of a case; ``body`` is None where it was erased."""
+    """One event of a case; ``body`` is None where it was erased. ``parties``: who may read it, where it was asked."""
 
     index: int
     accepted_at: int
     member: str
     type: str
     body: bytes | None
+    parties: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,23 @@ class UseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeCase:
+    """A case with its events in log order and, where it was asked, where else its credentials count."""
+
+    row: CaseRow
+    steps: Sequence[StepRow]
+    uses: Sequence[UseRow] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CasesRead:
+    """Cases in one consistent view, with its head."""
+
+    head: Head
+    cases: Sequence[WholeCase]
+
+
+@dataclass(frozen=True, slots=True)
 class CaseQuery:
     """Which cases of a member: in ``role`` (``sender``, ``receiver`` or either), ``state`` (empty: all).
 
@@ -126,35 +151,39 @@ class CaseQuery:
     limit: int = 100
 
 
-class CaseReader(Protocol):
-    """Transfer cases read for one call, in one consistent view; nothing of it is kept."""
+class CaseReader(PermissionReader, Protocol):
+    """Transfer cases and letters of permission read for one call, in one consistent view; nothing of it is kept."""
 
     head: Head
-
-    async def case(self, case: str) -> CaseRow | None:
-        """One case, whoever asks."""
 
     async def steps(self, cases: Sequence[str], member: str | None) -> dict[str, list[StepRow]]:
         """The events of these cases that ``member`` (None: the operator) is party to, in log order, by case."""
 
-    async def uses(self, case: str, credentials: Sequence[str], limit: int) -> list[UseRow]:
-        """Other cases whose credit was posted on these credentials and was not removed, by credential and change."""
-
     async def cases(self, query: CaseQuery) -> list[CaseRow]:
         """A member's cases, latest change first."""
-
-    async def changed(self, member: str, first: int, limit: int) -> list[CaseRow]:
-        """A member's cases whose last change is at index ``first`` or after, in order of change."""
-
-    async def with_changes(self, members: Sequence[str], first: int) -> set[str]:
-        """Those of the members that are party to a case whose last change is at index ``first`` or after."""
 
     async def dependents(self, on: str, member: str, limit: int) -> list[DependentRow]:
         """The member's things that rest on the thing with this key."""
 
 
 class CaseStore(Protocol):
-    """Opens a view for one call. Raises Unavailable ``database-unavailable``."""
+    """Reads for one call, or opens a view for one. Every method raises Unavailable ``database-unavailable``.
+
+    What is read serves the calls of its moment and is kept for no later one.
+    """
 
     def reading(self) -> AbstractAsyncContextManager[CaseReader]:
         """A consistent view with its head."""
+
+    async def case(self, case: str, member: str | None, uses: int) -> CasesRead:
+        """One case, or none, whoever asks; its events that ``member`` (None: the operator) is party to.
+
+        ``uses``: at most so many other cases whose credit was posted on its credentials and was not removed, by
+        credential and change.
+        """
+
+    async def changed(self, members: Sequence[str], readers: Sequence[str] | None, first: int, limit: int) -> CasesRead:
+        """Cases that one of the members is party to, whose last change is at index ``first`` or after.
+
+        In order of change, at most ``limit``; their events that one of ``readers`` (None: the operator) is party to.
+        """

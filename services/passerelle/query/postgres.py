@@ -9,17 +9,15 @@ from typing import Any
 import asyncpg
 
 from passerelle.core.errors import Unavailable
-from passerelle.query.ports import CaseQuery, CaseRow, DependentRow, Head, Instant, PublicEvent, StepRow, UseRow
+from passerelle.query.ports import CaseQuery, CaseRow, CasesRead, DependentRow, Head, Instant, PublicEvent, StepRow
+from passerelle.query.postgres_cases import LONG_RANGES, changed_cases, head_of, one_case
+from passerelle.query.postgres_permissions import PermissionReading
 from passerelle.runtime.postgres import AWAY, borrowed, listening, transaction
 
 CHANNEL = "ledger_commit"
 _HEAD = "SELECT network, size, accepted_at, floor, frontier FROM read.head"
-# What a call asks about cases, an index finds. Until the tables are analysed, which takes a minute or more where a log
-# grows fast, the planner knows too little to see it and reads the whole log. The settings end with the transaction.
-_HEAD_OF_CALL = (
-    "SELECT network, size, accepted_at, floor, frontier FROM read.head,"
-    " (SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true)) AS s"
-)
+# The index reads long ranges; calls, by single keys (postgres_cases).
+_HEAD_OF_SNAPSHOT = f"SELECT network, size, accepted_at, floor, frontier FROM read.head, (SELECT {LONG_RANGES}) AS s"  # noqa: S608 - our own texts
 _EVENTS = (
     "SELECT index, accepted_at, member, type, subject, body FROM read.public_event"
     " WHERE index >= $1 AND index < $2 ORDER BY index LIMIT $3"
@@ -37,34 +35,15 @@ _STEPS = (
     "SELECT index, accepted_at, member, type, subject, body FROM read.party_event"
     " WHERE subject = ANY($1::text[]) AND ($2::text IS NULL OR $2 = ANY(parties)) ORDER BY index"
 )
-_WITH_CHANGES = """
-SELECT member FROM unnest($1::text[]) AS m (member)
-WHERE EXISTS (SELECT FROM read.thing WHERE kind = 'transfer' AND data ->> 'receiver' = member AND changed >= $2)
-    OR EXISTS (SELECT FROM read.thing WHERE kind = 'transfer' AND data ->> 'sender' = member AND changed >= $2)
-"""
 _DEPENDENTS = (
     "SELECT d.dependent, d.member, coalesce(t.state, '') AS state"
     " FROM read.dependency d LEFT JOIN read.thing t ON t.key = d.dependent"
     " WHERE d.on_key = $1 AND d.member = $2 ORDER BY d.dependent LIMIT $3"
 )
-# A mark says that a credential counts towards a programme of a receiver: its key is made of the three.
-_USES = """
-SELECT c.id AS credential, t.data ->> 'receiver' AS receiver, t.data ->> 'programme' AS programme, t.state, t.changed
-FROM unnest($2::text[]) AS c (id)
-JOIN read.dependency d ON d.on_key = 'credential:' || c.id
-JOIN read.thing t ON t.key = d.dependent AND t.kind = 'transfer' AND t.id <> $1 AND t.data ->> 'programme' IS NOT NULL
-    AND d.member = t.data ->> 'receiver'
-JOIN read.thing m ON m.key = 'counted:' || (t.data ->> 'receiver') || '|' || (t.data ->> 'programme') || '|' || c.id
-    AND m.state = 'counted' AND m.data ->> 'case' = t.id
-ORDER BY 1, 5 LIMIT $3
-"""
 # One branch a role, so that each is answered from its own index.
 _ROLE = (
     "(" + _CASE + " WHERE kind = 'transfer' AND data ->> '{role}' = $1 AND ($2 = '' OR state = $2)"
     " AND ($3::bigint IS NULL OR (changed, id) < ($3, $4)) ORDER BY changed DESC, id DESC LIMIT $5)"
-)
-_CHANGED = (
-    "(" + _CASE + " WHERE kind = 'transfer' AND data ->> '{role}' = $1 AND changed >= $2 ORDER BY changed LIMIT $3)"
 )
 # The ledger makes its schema when it first starts: until then this service waits for it.
 _ABSENT = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError)
@@ -106,16 +85,12 @@ class _Snapshot:
             first = last
 
 
-class _Cases:
-    """Cases inside one transaction."""
+class _Cases(PermissionReading):
+    """Cases and letters of permission inside one transaction."""
 
     def __init__(self, connection: Any, head: Head) -> None:
         self._connection = connection
         self.head = head
-
-    async def case(self, case: str) -> CaseRow | None:
-        row = await self._connection.fetchrow(_CASE + " WHERE key = $1", f"transfer:{case}")
-        return None if row is None else CaseRow(*row)
 
     async def steps(self, cases: Sequence[str], member: str | None) -> dict[str, list[StepRow]]:
         found: dict[str, list[StepRow]] = {case: [] for case in cases}
@@ -124,9 +99,6 @@ class _Cases:
             found[row["subject"]].append(step)
         return found
 
-    async def uses(self, case: str, credentials: Sequence[str], limit: int) -> list[UseRow]:
-        return [UseRow(*row) for row in await self._connection.fetch(_USES, case, list(credentials), limit)]
-
     async def cases(self, query: CaseQuery) -> list[CaseRow]:
         roles = [query.role] if query.role else ["sender", "receiver"]
         changed, case = query.before or (None, None)
@@ -134,15 +106,6 @@ class _Cases:
         sql = f"SELECT * FROM ({parts}) AS found ORDER BY changed DESC, id DESC LIMIT $5"  # noqa: S608 - our own texts
         rows = await self._connection.fetch(sql, query.member, query.state, changed, case, query.limit)
         return [CaseRow(*row) for row in rows]
-
-    async def changed(self, member: str, first: int, limit: int) -> list[CaseRow]:
-        sql = (
-            " UNION ".join(_CHANGED.format(role=role) for role in ("sender", "receiver")) + " ORDER BY changed LIMIT $3"
-        )
-        return [CaseRow(*row) for row in await self._connection.fetch(sql, member, first, limit)]
-
-    async def with_changes(self, members: Sequence[str], first: int) -> set[str]:
-        return {row["member"] for row in await self._connection.fetch(_WITH_CHANGES, list(members), first)}
 
     async def dependents(self, on: str, member: str, limit: int) -> list[DependentRow]:
         return [DependentRow(*row) for row in await self._connection.fetch(_DEPENDENTS, on, member, limit)]
@@ -159,31 +122,35 @@ class PostgresLedger:
 
     async def head(self) -> Head:
         """The head row. Raises Unavailable."""
-        try:
-            async with borrowed(self._pool) as connection:
-                return _head(await connection.fetchrow(_HEAD))
-        except _BROKEN as error:
-            raise _translated(error) from None
+        async with self._borrowed() as connection:
+            return head_of(await connection.fetchrow(_HEAD))
 
     async def events_at(self, indices: Sequence[int]) -> list[PublicEvent]:
         """Public events by log index. Raises Unavailable."""
-        try:
-            async with borrowed(self._pool) as connection:
-                return [PublicEvent(*row) for row in await connection.fetch(_EVENTS_AT, list(indices))]
-        except _BROKEN as error:
-            raise _translated(error) from None
+        async with self._borrowed() as connection:
+            return [PublicEvent(*row) for row in await connection.fetch(_EVENTS_AT, list(indices))]
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[_Snapshot]:
         """One REPEATABLE READ transaction. Raises Unavailable."""
         async with self._transaction() as connection:
-            yield _Snapshot(connection, _head(await connection.fetchrow(_HEAD)), self._page)
+            yield _Snapshot(connection, head_of(await connection.fetchrow(_HEAD_OF_SNAPSHOT)), self._page)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[_Cases]:
         """One REPEATABLE READ transaction. Raises Unavailable."""
         async with self._transaction() as connection:
-            yield _Cases(connection, _head(await connection.fetchrow(_HEAD_OF_CALL)))
+            yield _Cases(connection, head_of(await connection.fetchrow(_HEAD)))
+
+    async def case(self, case: str, member: str | None, uses: int) -> CasesRead:
+        """See :class:`~passerelle.query.ports.CaseStore`."""
+        async with self._borrowed() as connection:
+            return await one_case(connection, case, member, uses)
+
+    async def changed(self, members: Sequence[str], readers: Sequence[str] | None, first: int, limit: int) -> CasesRead:
+        """See :class:`~passerelle.query.ports.CaseStore`."""
+        async with self._borrowed() as connection:
+            return await changed_cases(connection, members, readers, first, limit)
 
     @asynccontextmanager
     async def waking(self, wake: Callable[[], Any]) -> AsyncIterator[None]:
@@ -195,18 +162,18 @@ class PostgresLedger:
             raise _translated(error) from None
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Any]:
+    async def _borrowed(self) -> AsyncIterator[Any]:
+        """A connection for one statement."""
         try:
-            async with (
-                borrowed(self._pool) as connection,
-                transaction(connection, isolation="repeatable_read", readonly=True),
-            ):
+            async with borrowed(self._pool) as connection:
                 yield connection
         except _BROKEN as error:
             raise _translated(error) from None
 
-
-def _head(row: Any) -> Head:
-    if row is None:
-        raise Unavailable("database-unavailable", "the ledger has not made its database ready yet")
-    return Head(*row)
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Any]:
+        async with (
+            self._borrowed() as connection,
+            transaction(connection, isolation="repeatable_read", readonly=True),
+        ):
+            yield connection

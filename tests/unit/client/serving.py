@@ -85,8 +85,12 @@ def world_of_rules() -> World:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *, world: World | None = None, key: str | None = ANSWERING) -> AsyncIterator[Serving]:
-    """Start a ledger and the query services; ``key`` None: without a key for answers."""
+async def serving(
+    folder: Path, *, world: World | None = None, key: str | None = ANSWERING, store: Any = None
+) -> AsyncIterator[Serving]:
+    """Start a ledger and the query services; ``key`` None: without a key for answers. ``store``: the database of
+    questions about cases and permissions; without it there is none.
+    """
     world, ledger = world or world_of_rules(), SmallLedger()
     (folder / "root.pub").write_text(ROOT.hex() + "\n", encoding="ascii")
     if key is not None and not (folder / "answer.key").exists():
@@ -104,7 +108,7 @@ async def serving(folder: Path, *, world: World | None = None, key: str | None =
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(behind.stop)
-        store: Any = NoCases()
+        database: Any = store or NoCases()
         packs = load_packs(default_folder())
-        server = await open_services(config, world.index, store, packs, SystemClock(), stack)
+        server = await open_services(config, world.index, database, packs, SystemClock(), stack)
         yield Serving(f"127.0.0.1:{server.port}", world, ledger)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.unit.demo.test_samples import EVENTS, MEMBERS, SAMPLES
 from tests.unit.query.world import World
 
 from passerelle.api.portability.v1 import portability_pb2 as pb
+from passerelle.cli.policy import as_json_values
 from passerelle.demo import project
-from passerelle.demo.plan import load_expected
-from passerelle.query.packs import default_folder, load_packs
+from passerelle.demo.answers import ASK
+from passerelle.demo.compare import differences
+from passerelle.demo.loading import FRAMEWORK, POLICY
+from passerelle.demo.plan import OPERATOR, load_expected, policies_folder
+from passerelle.query.frameworks import Frameworks
+from passerelle.query.index import Index
+from passerelle.query.packs import default_folder, load_packs, read_yaml
 from passerelle.query.portability import Portability
 
 PACKS = load_packs(default_folder())
@@ -22,8 +29,26 @@ ORDER = (
 )  # fmt: skip
 
 
+class Direct:
+    """The demonstration's questions, asked without a network."""
+
+    def __init__(self, index: Index) -> None:
+        self._portability = Portability(index, PACKS)
+        self._frameworks = Frameworks(index)
+
+    async def portability(self, achievement: str, **more: Any) -> pb.AssessResponse:
+        return await assess(self._portability, achievement, **more)
+
+    async def leads_to(self, framework: str, code: str) -> pb.LeadsToResponse:
+        return await self._frameworks.leads_to(pb.LeadsToRequest(framework=framework, code=code), 0.05)
+
+
 @pytest.fixture(scope="module")
 def portability() -> Portability:
+    return Portability(samples_world().index, PACKS)
+
+
+def samples_world() -> World:
     """Everything public of the samples in one log, things before what names them."""
     members = {
         one.id: (
@@ -40,7 +65,15 @@ def portability() -> Portability:
     for member, event in events:
         world.add(event.type.name, member, event.subject, event.data, settle=False)
     world.settle()
-    return Portability(world.index, PACKS)
+    return world
+
+
+def publish_as_the_demonstration_does(world: World) -> None:
+    """The framework of occupations and the province's pack, as the operator's."""
+    framework = json.loads((SAMPLES / "frameworks" / f"{FRAMEWORK}.json").read_text("utf-8"))
+    world.add("reference.framework-published", OPERATOR, framework["framework"], framework)
+    pack = as_json_values(read_yaml(policies_folder() / f"{POLICY}.yaml"))
+    world.add("reference.policy-published", OPERATOR, f"{OPERATOR}/{POLICY}", pack)
 
 
 async def assess(portability: Portability, achievement: str, **more: Any) -> pb.AssessResponse:
@@ -68,6 +101,22 @@ async def test_the_revit_of_humber_is_portable_to_vancouver_and_halifax(portabil
         assert recognised == sorted(answer["jurisdictions"][place.jurisdiction]["recognised_by"])
         assert not place.missing
     assert (found.pack, found.pack_version) == (answer["pack"], answer["pack_version"])
+
+
+async def answered(world: World) -> list[str]:
+    """How the answer to S1 differs from the expected one."""
+    expected = load_expected(SAMPLES, "S1")
+    ask: Any = Direct(world.index)
+    given = await ASK["portability"](ask, cast(Any, None), expected["question"])
+    return differences(expected, {"question": expected["question"], "answer": given.answer, "reasons": given.reasons})
+
+
+async def test_the_whole_answer_rests_on_what_the_operator_published() -> None:
+    world = samples_world()
+    before = [text.partition(":")[0] for text in await answered(world)]
+    assert before == ["answer.occupation.title", "answer.policy.origin", "answer.policy.published_by"]
+    publish_as_the_demonstration_does(world)
+    assert await answered(world) == []
 
 
 async def test_the_pilots_by_the_six_elements(portability: Portability) -> None:

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 import grpc
 
+from passerelle.api.common.v1 import common_pb2
 from passerelle.core.errors import PasserelleError
 from passerelle.query.index import Index
+from passerelle.query.ports import Head
 from passerelle.runtime.clock import Clock
 from passerelle.runtime.identity import read_token
 from passerelle.runtime.rpc import bearer
@@ -20,6 +22,11 @@ def wait_of(context: ServicerContext, most: float = DEFAULT_WAIT_S) -> float:
     """Seconds that the call may still wait: until its deadline, and never longer than ``most``."""
     left = context.time_remaining()
     return most if left is None else max(0.0, min(left, most))
+
+
+def position_message(head: Head) -> common_pb2.Position:
+    """The ledger position of a head, as every answer states it."""
+    return common_pb2.Position(size=head.size, accepted_at_ms=head.accepted_at, floor_ms=head.floor)
 
 
 class Callers:

@@ -23,11 +23,11 @@ from passerelle.query.portability import Portability
 from passerelle.query.rpc.articulation import ArticulationServicer
 from passerelle.query.rpc.calls import Callers
 from passerelle.query.rpc.ledger import ledger_handlers
+from passerelle.query.rpc.permissions import WholeTransferServicer
 from passerelle.query.rpc.proofs import EntryProofs
 from passerelle.query.rpc.public import EquivalencyServicer, PortabilityServicer
 from passerelle.query.rpc.quick import FIND, QuickFind
 from passerelle.query.rpc.signing import LedgerCheckpoints, SigningInterceptor
-from passerelle.query.rpc.transfer import TransferServicer
 from passerelle.query.signing import AnswerSigner
 from passerelle.runtime.clock import Clock
 from passerelle.runtime.keys import read_seed
@@ -82,7 +82,7 @@ async def open_services(
         articulation_pb2_grpc.add_ArticulationServiceServicer_to_server(articulation, server)
         portability = PortabilityServicer(Portability(index, packs), EntryProofs(channel), max_wait_s=wait_s)
         portability_pb2_grpc.add_PortabilityServiceServicer_to_server(portability, server)
-        transfer = TransferServicer(index, store, callers, operator=config.operator, max_wait_s=wait_s)
+        transfer = WholeTransferServicer(index, store, callers, operator=config.operator, max_wait_s=wait_s)
         transfer_pb2_grpc.add_TransferServiceServicer_to_server(transfer, server)
         server.add_generic_rpc_handlers((ledger_handlers(channel),))
 

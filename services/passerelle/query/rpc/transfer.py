@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from passerelle.api.common.v1 import common_pb2
 from passerelle.api.transfer.v1 import transfer_pb2 as pb
 from passerelle.api.transfer.v1 import transfer_pb2_grpc
 from passerelle.core.errors import FormatError, PasserelleError
@@ -18,22 +17,17 @@ from passerelle.query.cases import (
     case_message,
     check_among,
     check_key,
-    check_party,
 )
 from passerelle.query.index import Index
 from passerelle.query.moments import wait_for_size
-from passerelle.query.pages import invalid_token, open_page
-from passerelle.query.ports import CaseQuery, CaseReader, CaseRow, CaseStore, Head
-from passerelle.query.rpc.calls import Callers, ServicerContext, wait_of
-from passerelle.query.rpc.watches import IDLE_S, CaseWakes, first_of
+from passerelle.query.pages import change_before, open_page
+from passerelle.query.parties import check_reader
+from passerelle.query.ports import CaseQuery, CaseReader, CaseRow, CaseStore
+from passerelle.query.rpc.calls import Callers, ServicerContext, position_message, wait_of
+from passerelle.query.rpc.watches import IDLE_S, CaseWatches, News
 
 WATCH_S: Final = 3_600.0
 MAX_WATCHES: Final = 256
-_WATCH_PAGE: Final = 200
-
-
-def _position(head: Head) -> common_pb2.Position:
-    return common_pb2.Position(size=head.size, accepted_at_ms=head.accepted_at, floor_ms=head.floor)
 
 
 class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
@@ -57,7 +51,7 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
         self._max_wait_s = max_wait_s
         self._free_watches = max_watches
         self._watch_s = watch_s
-        self._wakes = CaseWakes(index, store)
+        self._watches = CaseWatches(index, store, operator=operator)
 
     async def Show(self, request: pb.ShowRequest, context: ServicerContext) -> pb.ShowResponse:
         """One case with its lines and steps."""
@@ -65,12 +59,10 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
         if not request.case:
             raise FormatError("argument-missing", "Name a case.", where="case", fix="Give its id, a UUID.")
         await wait_for_size(self._index, request.min_position, wait_of(context, self._max_wait_s))
-        async with self._store.reading() as reader:
-            row = check_party(await reader.case(request.case), caller, self._operator)
-            steps = await reader.steps([row.id], self._reads_as(caller))
-            uses = await reader.uses(row.id, row.data["credentials"], MAX_USES)
-            case = case_message(self._index, row, steps[row.id], uses)
-            return pb.ShowResponse(case=case, position=_position(reader.head))
+        read = await self._store.case(request.case, self._reads_as(caller), MAX_USES)
+        row = check_reader(next((one.row for one in read.cases), None), caller, self._operator, "case")
+        case = case_message(self._index, row, read.cases[0].steps, read.cases[0].uses)
+        return pb.ShowResponse(case=case, position=position_message(read.head))
 
     async def List(self, request: pb.ListRequest, context: ServicerContext) -> pb.ListResponse:
         """The caller's cases, newest change first."""
@@ -78,11 +70,7 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
         page = open_page(request, caller)
         role = check_among(request.role, ROLES, "role")
         state = check_among(request.state, STATES, "state")
-        before = None
-        if not page.first:
-            if len(page.state) != 2 or not isinstance(page.state[0], int) or not isinstance(page.state[1], str):
-                raise invalid_token()
-            before = (page.state[0], page.state[1])
+        before = change_before(page)
         await wait_for_size(self._index, request.min_position, wait_of(context, self._max_wait_s))
         async with self._store.reading() as reader:
             rows = await reader.cases(CaseQuery(caller, role, state, before, page.size + 1))
@@ -91,7 +79,7 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
             return pb.ListResponse(
                 cases=await self._told(reader, shown, caller),
                 next_page_token=page.token(shown[-1].changed, shown[-1].id) if more else "",
-                position=_position(reader.head),
+                position=position_message(reader.head),
             )
 
     async def Watch(self, request: pb.WatchRequest, context: ServicerContext) -> AsyncIterator[pb.WatchResponse]:
@@ -109,21 +97,22 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
     async def _changes(self, caller: str, first: int) -> AsyncIterator[pb.WatchResponse]:
         loop = asyncio.get_running_loop()
         end = loop.time() + self._watch_s
-        async with self._wakes.watching():
+        news: News | None = None
+        async with self._watches.watching(caller):
             while loop.time() < end:
-                changed = self._wakes.next(caller)
-                async with self._wakes.reading() as reader:
-                    rows = await reader.changed(caller, first, _WATCH_PAGE)
-                    told = [
-                        pb.WatchResponse(case=case, position=_position(reader.head))
-                        for case in await self._told(reader, rows, caller)
-                    ]
-                for response in told:
-                    yield response
-                if rows:
-                    first = rows[-1].changed + 1
-                if len(rows) < _WATCH_PAGE:
-                    await first_of(changed, max(0.0, min(IDLE_S, end - loop.time())))
+                coming = self._watches.coming(caller)
+                if news is None or news.since > first:
+                    news = await self._watches.read(caller, first)
+                for response in news.told:
+                    if response.case.changed_index >= first:
+                        yield response
+                first, own, more = max(first, news.end), news.own, news.more
+                # What was told is not held while the stream waits.
+                del news
+                # Where what comes begins later, for the client took its time, the stream reads for itself first.
+                if not more and (own or coming.since <= first):
+                    await asyncio.wait({coming.news}, timeout=max(0.0, min(IDLE_S, end - loop.time())))
+                news = coming.news.result() if coming.news.done() else None
 
     async def Dependents(self, request: pb.DependentsRequest, context: ServicerContext) -> pb.DependentsResponse:
         """Which of the caller's cases, stacks and assessments rest on a thing; at most 1,000."""
@@ -133,7 +122,7 @@ class TransferServicer(transfer_pb2_grpc.TransferServiceServicer):
             rows = await reader.dependents(key, caller, MAX_DEPENDENTS)
             return pb.DependentsResponse(
                 dependents=[pb.Dependent(key=row.key, member=row.member, state=row.state) for row in rows],
-                position=_position(reader.head),
+                position=position_message(reader.head),
             )
 
     async def _told(self, reader: CaseReader, rows: list[CaseRow], caller: str) -> list[pb.Case]:

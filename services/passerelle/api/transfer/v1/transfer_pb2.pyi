@@ -202,3 +202,125 @@ class Dependent(_message.Message):
     member: str
     state: str
     def __init__(self, key: _Optional[str] = ..., member: _Optional[str] = ..., state: _Optional[str] = ...) -> None: ...
+
+class ShowPermissionRequest(_message.Message):
+    __slots__ = ("permission", "min_position", "signed")
+    PERMISSION_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
+    permission: str
+    min_position: int
+    signed: bool
+    def __init__(self, permission: _Optional[str] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
+
+class ShowPermissionResponse(_message.Message):
+    __slots__ = ("permission", "position", "jws")
+    PERMISSION_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
+    permission: Permission
+    position: _common_pb2.Position
+    jws: str
+    def __init__(self, permission: _Optional[_Union[Permission, _Mapping]] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
+
+class ListPermissionsRequest(_message.Message):
+    __slots__ = ("role", "state", "page_size", "page_token", "min_position", "signed")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    state: str
+    page_size: int
+    page_token: str
+    min_position: int
+    signed: bool
+    def __init__(self, role: _Optional[str] = ..., state: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., min_position: _Optional[int] = ..., signed: _Optional[bool] = ...) -> None: ...
+
+class ListPermissionsResponse(_message.Message):
+    __slots__ = ("permissions", "next_page_token", "position", "jws")
+    PERMISSIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    JWS_FIELD_NUMBER: _ClassVar[int]
+    permissions: _containers.RepeatedCompositeFieldContainer[Permission]
+    next_page_token: str
+    position: _common_pb2.Position
+    jws: str
+    def __init__(self, permissions: _Optional[_Iterable[_Union[Permission, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_common_pb2.Position, _Mapping]] = ..., jws: _Optional[str] = ...) -> None: ...
+
+class Permission(_message.Message):
+    __slots__ = ("id", "state", "version", "home", "host", "programme", "term", "starts_on", "ends_on", "expires_on", "rules_position", "policies", "courses", "maximum_credits", "note", "case", "entry_index", "changed_index", "steps")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    HOME_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMME_FIELD_NUMBER: _ClassVar[int]
+    TERM_FIELD_NUMBER: _ClassVar[int]
+    STARTS_ON_FIELD_NUMBER: _ClassVar[int]
+    ENDS_ON_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
+    RULES_POSITION_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    COURSES_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_CREDITS_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    CASE_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_INDEX_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_INDEX_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    state: str
+    version: int
+    home: str
+    host: str
+    programme: str
+    term: str
+    starts_on: str
+    ends_on: str
+    expires_on: str
+    rules_position: int
+    policies: _containers.RepeatedCompositeFieldContainer[PolicyVersion]
+    courses: _containers.RepeatedCompositeFieldContainer[PermissionCourse]
+    maximum_credits: _common_pb2.CreditValue
+    note: str
+    case: str
+    entry_index: int
+    changed_index: int
+    steps: _containers.RepeatedCompositeFieldContainer[Step]
+    def __init__(self, id: _Optional[str] = ..., state: _Optional[str] = ..., version: _Optional[int] = ..., home: _Optional[str] = ..., host: _Optional[str] = ..., programme: _Optional[str] = ..., term: _Optional[str] = ..., starts_on: _Optional[str] = ..., ends_on: _Optional[str] = ..., expires_on: _Optional[str] = ..., rules_position: _Optional[int] = ..., policies: _Optional[_Iterable[_Union[PolicyVersion, _Mapping]]] = ..., courses: _Optional[_Iterable[_Union[PermissionCourse, _Mapping]]] = ..., maximum_credits: _Optional[_Union[_common_pb2.CreditValue, _Mapping]] = ..., note: _Optional[str] = ..., case: _Optional[str] = ..., entry_index: _Optional[int] = ..., changed_index: _Optional[int] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ...) -> None: ...
+
+class PolicyVersion(_message.Message):
+    __slots__ = ("policy", "version")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    version: int
+    def __init__(self, policy: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class PermissionCourse(_message.Message):
+    __slots__ = ("line", "achievement", "title", "outcome", "recognition", "recognition_index", "individual_reason", "minimum_grade", "reason", "fix")
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    ACHIEVEMENT_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    RECOGNITION_FIELD_NUMBER: _ClassVar[int]
+    RECOGNITION_INDEX_FIELD_NUMBER: _ClassVar[int]
+    INDIVIDUAL_REASON_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_GRADE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FIX_FIELD_NUMBER: _ClassVar[int]
+    line: int
+    achievement: str
+    title: str
+    outcome: _common_pb2.Outcome
+    recognition: str
+    recognition_index: int
+    individual_reason: str
+    minimum_grade: _common_pb2.Grade
+    reason: str
+    fix: str
+    def __init__(self, line: _Optional[int] = ..., achievement: _Optional[str] = ..., title: _Optional[str] = ..., outcome: _Optional[_Union[_common_pb2.Outcome, _Mapping]] = ..., recognition: _Optional[str] = ..., recognition_index: _Optional[int] = ..., individual_reason: _Optional[str] = ..., minimum_grade: _Optional[_Union[_common_pb2.Grade, _Mapping]] = ..., reason: _Optional[str] = ..., fix: _Optional[str] = ...) -> None: ...

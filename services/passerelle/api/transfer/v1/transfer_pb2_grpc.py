@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class TransferServiceStub:
-    """The caller's identity (EdDSA JWT in `authorization`) must be a party of the case or the operator:
+    """The caller's identity (EdDSA JWT in `authorization`) must be a party of the case or permission, or the operator:
     UNAUTHENTICATED `unauthenticated`, PERMISSION_DENIED `not-a-party`.
     """
 
@@ -56,10 +56,20 @@ class TransferServiceStub:
                 request_serializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.DependentsRequest.SerializeToString,
                 response_deserializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.DependentsResponse.FromString,
                 _registered_method=True)
+        self.ShowPermission = channel.unary_unary(
+                '/passerelle.api.transfer.v1.TransferService/ShowPermission',
+                request_serializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ShowPermissionRequest.SerializeToString,
+                response_deserializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ShowPermissionResponse.FromString,
+                _registered_method=True)
+        self.ListPermissions = channel.unary_unary(
+                '/passerelle.api.transfer.v1.TransferService/ListPermissions',
+                request_serializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ListPermissionsRequest.SerializeToString,
+                response_deserializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ListPermissionsResponse.FromString,
+                _registered_method=True)
 
 
 class TransferServiceServicer:
-    """The caller's identity (EdDSA JWT in `authorization`) must be a party of the case or the operator:
+    """The caller's identity (EdDSA JWT in `authorization`) must be a party of the case or permission, or the operator:
     UNAUTHENTICATED `unauthenticated`, PERMISSION_DENIED `not-a-party`.
     """
 
@@ -91,6 +101,21 @@ class TransferServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ShowPermission(self, request, context):
+        """One letter of permission (in Quebec: autorisation d'études hors établissement). Its parties are the home
+        institution and the host; of one that was refused, the home institution alone. Errors as for Show.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPermissions(self, request, context):
+        """The caller's letters of permission, newest change first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TransferServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -114,6 +139,16 @@ def add_TransferServiceServicer_to_server(servicer, server):
                     request_deserializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.DependentsRequest.FromString,
                     response_serializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.DependentsResponse.SerializeToString,
             ),
+            'ShowPermission': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShowPermission,
+                    request_deserializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ShowPermissionRequest.FromString,
+                    response_serializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ShowPermissionResponse.SerializeToString,
+            ),
+            'ListPermissions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPermissions,
+                    request_deserializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ListPermissionsRequest.FromString,
+                    response_serializer=passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ListPermissionsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'passerelle.api.transfer.v1.TransferService', rpc_method_handlers)
@@ -123,7 +158,7 @@ def add_TransferServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TransferService:
-    """The caller's identity (EdDSA JWT in `authorization`) must be a party of the case or the operator:
+    """The caller's identity (EdDSA JWT in `authorization`) must be a party of the case or permission, or the operator:
     UNAUTHENTICATED `unauthenticated`, PERMISSION_DENIED `not-a-party`.
     """
 
@@ -225,6 +260,60 @@ class TransferService:
             '/passerelle.api.transfer.v1.TransferService/Dependents',
             passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.DependentsRequest.SerializeToString,
             passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.DependentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShowPermission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passerelle.api.transfer.v1.TransferService/ShowPermission',
+            passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ShowPermissionRequest.SerializeToString,
+            passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ShowPermissionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPermissions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/passerelle.api.transfer.v1.TransferService/ListPermissions',
+            passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ListPermissionsRequest.SerializeToString,
+            passerelle_dot_api_dot_transfer_dot_v1_dot_transfer__pb2.ListPermissionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
