@@ -18,8 +18,9 @@ from starlette.routing import Route
 
 from passerelle.client import Client, Stream
 from passerelle.core.errors import FormatError, NotFound, PasserelleError
+from passerelle.gateway.asking import Operation, asked
 from passerelle.gateway.openapi import document
-from passerelle.gateway.operations import OPERATIONS, Operation, parameters, value_of
+from passerelle.gateway.operations import OPERATIONS
 from passerelle.runtime.http import problem
 from passerelle.runtime.language import preferred
 from passerelle.runtime.limits import RateLimit
@@ -43,7 +44,10 @@ class Gateway:
 
     async def answer(self, operation: Operation, request: Request) -> Response:
         """One request. Raises PasserelleError."""
-        value = await self._body(request) if operation.verb == "POST" else _asked(operation, request)
+        query = {name: request.query_params.getlist(name) for name in request.query_params}
+        value: Any = asked(operation, request.path_params, query)
+        if operation.verb == "POST":
+            value = await self._body(request)
         question = from_json(operation.method.request, value)
         token = _token(request)
         if operation.identity and token is None:
@@ -106,22 +110,6 @@ class _Limited(PasserelleError):
         self.wait_s = wait_s
 
 
-def _asked(operation: Operation, request: Request) -> dict[str, Any]:
-    """The parameters of a GET as the JSON of its request. Raises FormatError ``field-unknown``."""
-    known = parameters(operation)
-    value = {}
-    for name in dict.fromkeys([*request.path_params, *request.query_params]):
-        if name not in known:
-            raise FormatError("field-unknown", "There is no such parameter.", where=name[:200])
-        if name in request.path_params:
-            if name in request.query_params:
-                raise FormatError("argument-conflict", "The parameter stands in the path too.", where=name)
-            value[name] = value_of(known[name], [str(request.path_params[name])])
-        else:
-            value[name] = value_of(known[name], request.query_params.getlist(name))
-    return value
-
-
 def _token(request: Request) -> str | None:
     """The caller's identity, passed on as it came: the services judge it. Raises ``token-invalid``."""
     header = request.headers.get("authorization")
@@ -148,7 +136,7 @@ def build_app(gateway: Gateway) -> Starlette:
         gateway.admit(request)
         return Response(described, media_type="application/json", headers=HEADERS)
 
-    routes = [Route(one.path, bound(one), methods=[one.verb], name=one.name) for one in OPERATIONS]
+    routes = [Route(one.route, bound(one), methods=[one.verb], name=one.name) for one in OPERATIONS]
     routes.append(Route("/v1/openapi.json", openapi))
     handlers: Any = {PasserelleError: _told, HTTPException: _told, ClientDisconnect: _told, Exception: _told}
     return Starlette(routes=routes, exception_handlers=handlers)

@@ -9,11 +9,12 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from passerelle.client import Stream
 from passerelle.core.errors import CODES
-from passerelle.gateway.operations import OPERATIONS, Operation, parameters
+from passerelle.gateway.asking import SLASHED, Operation, parameters
+from passerelle.gateway.operations import OPERATIONS
 from passerelle.runtime.http import PROBLEM
 from passerelle.runtime.protojson import is_map, words
 
-VERSION: Final = "1.0.0"
+VERSION: Final = "1.2.0"
 _LARGEST: Final = 2**53 - 1
 _NUMBERS: Final[dict[int, dict[str, Any]]] = {
     FieldDescriptor.CPPTYPE_INT32: {"type": "integer", "format": "int32"},
@@ -34,6 +35,14 @@ _SPELT: Final[dict[str, dict[str, Any]]] = {
         "description": "What of the answer is wanted: paths of its fields, joined by commas.",
     },
 }
+_TOLD: Final = {
+    "min_position": "Wait, within the request's deadline, until the answer covers so many log entries.",
+    "page_size": "Items of a page; 0 or absent: as many as the service holds good.",
+    "page_token": "The next_page_token of the page before; it belongs to that question of that caller alone.",
+    "signed": 'Give the answer signed too, as jws: contracts/formats.md, "Signed answer".',
+    "valid_on": "Date of the question, YYYY-MM-DD; absent: the date of known_at (UTC).",
+}
+"""What parameters mean that many operations have."""
 _PROBLEM_FIELDS: Final = ("type", "title", "status", "detail", "instance", "code", "fix")
 EVALUATION: Final = "Evaluation"
 
@@ -45,13 +54,15 @@ def document() -> dict[str, Any]:
     for operation in OPERATIONS:
         for message in _messages(operation):
             _describe(message, schemas)
+        if operation.verb == "POST":
+            schemas[_name(operation.method.request.DESCRIPTOR)]["required"] = list(operation.needs)
         paths.setdefault(operation.path, {})[operation.verb.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Passerelle",
             "version": VERSION,
-            "description": "What counts for what, what is portable, transfer cases and the ledger, as JSON over HTTP.",
+            "description": "What counts for what, what is portable, articulation, cases, permissions, the ledger.",
         },
         "paths": paths,
         "components": {
@@ -85,6 +96,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     told: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
+        "tags": [operation.area],
         "responses": {
             "200": {
                 "description": operation.summary,
@@ -104,8 +116,13 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 def _parameter(operation: Operation, name: str, field: Any) -> dict[str, Any]:
     in_path = name in operation.in_path
+    required = in_path or name in operation.needs
     spelt = _SPELT.get(name) or {"schema": _field(field)}
-    return {"name": name, "in": "path" if in_path else "query", "required": in_path, **spelt}
+    if in_path and name in SLASHED:
+        spelt = spelt | {"description": "Of the form member/name; its slash may be encoded as %2F."}
+    elif name in _TOLD:
+        spelt = spelt | {"description": _TOLD[name]}
+    return {"name": name, "in": "path" if in_path else "query", "required": required, **spelt}
 
 
 def _describe(message: Any, schemas: dict[str, Any]) -> None:

@@ -23,7 +23,8 @@ class Caller:
         if not self.member:
             raise PasserelleError("unauthenticated", "the call names no identity", where="authorization")
         if self.member != member and not self.operator:
-            raise PasserelleError("not-a-party", "only the member itself and the operator may read this")
+            what = "only the member itself and the operator may read this"
+            raise PasserelleError("not-a-party", what, where="member")
 
 
 class Identity:

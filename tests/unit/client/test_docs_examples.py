@@ -24,7 +24,7 @@ REQUESTS = re.findall(r"^curl 'http://127\.0\.0\.1:8082(\S+)'$", TEXT, re.MULTIL
 
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) == TEXT.count("```python") == 3
-    assert len(REQUESTS) == TEXT.count("curl ") == 3
+    assert len(REQUESTS) == TEXT.count("curl ") == 4
 
 
 def printed(code: str, address: str) -> str:

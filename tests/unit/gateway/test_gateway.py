@@ -2,64 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import jsonschema_rs
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from tests.unit.client.serving import REVIT, Serving, serving
+from tests.unit.client.serving import REVIT
+from tests.unit.gateway.bench import DOCUMENT, fits, gateway, problem
+from tests.unit.query.test_permissions import ROW, OnePermission
 from tests.unit.query.world import NETWORK, seed
 
 from passerelle.api.equivalency.v1 import equivalency_pb2 as eq
 from passerelle.client import Client, Equivalency
 from passerelle.embedded.ports import free_port
+from passerelle.gateway.asking import parameters
 from passerelle.gateway.http import Gateway, build_app
-from passerelle.gateway.openapi import document
-from passerelle.gateway.operations import OPERATIONS, parameters
+from passerelle.gateway.operations import OPERATIONS
 from passerelle.runtime.clock import SystemClock
 from passerelle.runtime.identity import make_token
 from passerelle.runtime.limits import RateLimit
 from passerelle.runtime.protojson import as_json
 
-DOCUMENT = document()
 LINE = {"achievement": REVIT, "completed_on": "2025-05-01", "reference": "a"}
-
-
-@dataclass
-class Bench:
-    """The gateway as an HTTP client sees it, and what is behind it."""
-
-    http: httpx.AsyncClient
-    behind: Serving
-    client: Client
-
-
-@asynccontextmanager
-async def gateway(folder: Path, *, burst: int = 1_000, body_max: int = 4_096) -> AsyncIterator[Bench]:
-    async with serving(folder) as behind, Client(behind.address) as client:
-        app = build_app(Gateway(client, RateLimit(0.01, burst, SystemClock()), 5.0, body_max))
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as http:
-            yield Bench(http, behind, client)
-
-
-def fits(value: Any, name: str) -> bool:
-    """Whether a value is what the document says of it, and says all that stands there."""
-    schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
-    return jsonschema_rs.is_valid(schema, value)
-
-
-def problem(response: httpx.Response) -> tuple[int, str, str]:
-    assert response.headers["content-type"] == "application/problem+json"
-    value = response.json()
-    assert fits(value, "Problem"), value
-    assert value["status"] == response.status_code
-    return value["status"], value["code"], value.get("where", "")
 
 
 async def test_it_answers_what_grpc_answers(tmp_path: Path) -> None:
@@ -143,6 +108,29 @@ async def test_who_calls_is_passed_on(tmp_path: Path) -> None:
         answer = await bench.http.get("/v1/transfer/cases/%20", headers=headers)
         # The caller is known: the service goes on to read its cases, of which this one has none to read.
         assert problem(answer)[:2] == (500, "internal")
+
+
+async def test_letters_of_permission_go_to_their_parties(tmp_path: Path) -> None:
+    now_s = SystemClock().now_ms() // 1000
+    url = "/v1/transfer/permissions"
+    async with gateway(tmp_path, store=OnePermission()) as bench:
+        for member, known in (("bcit", True), ("queens", False)):
+            token = make_token(seed(member), member=member, network=NETWORK, now_s=now_s)
+            headers = {"authorization": f"Bearer {token}"}
+            one = await bench.http.get(f"{url}/{ROW.id}", params={"min_position": 0}, headers=headers)
+            every = await bench.http.get(url, params={"role": "home", "page_size": 5}, headers=headers)
+            assert every.headers["cache-control"] == "no-store"
+            assert fits(every.json(), "ListPermissionsResponse")
+            if known:
+                assert fits(one.json(), "ShowPermissionResponse")
+                assert every.json()["permissions"] == [one.json()["permission"]]
+                assert one.json()["permission"]["courses"][0]["outcome"]["credits"]["value"] == "5/2"
+            else:
+                assert problem(one) == (403, "not-a-party", "permission")
+                assert every.json()["permissions"] == []
+        assert problem(await bench.http.get(url, headers=headers, params={"state": "asked"}))[1] == "argument-invalid"
+        assert problem(await bench.http.get(f"{url}/p2", headers=headers))[:2] == (404, "not-found")
+        assert problem(await bench.http.get(url)) == (401, "unauthenticated", "authorization")
 
 
 async def test_bodies_are_bounded_and_must_be_json(tmp_path: Path) -> None:
