@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.asking import LINES, lookups, transcripts
+from bench.going import build as build_program
 from bench.living import freshness, load, prepared, rates
 from bench.query_running import Log, edge_of, free_port, process, query, resident, write_config
 from bench.rules_world import NETWORK, Generator, empty, take_in
@@ -103,11 +104,11 @@ async def asked(
             console.print("freshness")
             fresh = await freshness(first, log, generator, chosen.freshness)
             console.print("processes")
-            source = prepared(generator)
-            one = await rates([first], source, chosen.processes)
+            source, asker = prepared(generator), await build_program("asker", folder)
+            one = await rates([first], source, chosen.processes, asker)
             async with query("second", folder) as second:
                 both = [first, second]
-                two = await rates(both, source, chosen.processes)
+                two = await rates(both, source, chosen.processes, asker)
                 console.print(f"many clients, {chosen.load:.0f} s")
                 loaded = await load(both, generator, chosen.load)
     finally:

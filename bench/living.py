@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
+import struct
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -30,6 +33,8 @@ SPREAD: Final = 16
 """Connections of the measurement of processes."""
 AT_ONCE: Final = 4
 """Look-ups under way on each of them."""
+MOST_A_SECOND: Final = 12_000
+"""Look-ups that are made ready for each second: more than are answered."""
 SAMPLES: Final = 8
 
 
@@ -131,41 +136,52 @@ def prepared(generator: Generator) -> Iterator[bytes]:
     return (request.SerializeToString() for request in questions(generator))
 
 
-def light_finds(channels: Sequence[grpc.aio.Channel], source: Iterator[bytes]) -> list[One]:
-    """Look-ups that cost the caller little: bytes go out, bytes come back, several at a time on each connection."""
+async def light_finds(asker: Path, address: str, source: Iterator[bytes], seconds: float) -> tuple[float, int]:
+    """Look-ups asked by a program that takes little of the processors: calls a second, and how many."""
+    asked = b"".join(
+        struct.pack(">I", len(body)) + body for body in itertools.islice(source, int(MOST_A_SECOND * seconds))
+    )
+    numbers = {"connections": SPREAD, "at-once": AT_ONCE, "seconds": seconds}
+    running = await asyncio.create_subprocess_exec(
+        str(asker), "-target", address, "-method", FIND, *(f"-{name}={value}" for name, value in numbers.items()),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    said, _ = await running.communicate(asked)
+    found = json.loads(said)
+    if found["errors"]:
+        raise RuntimeError(f"{found['errors']} look-ups failed")
+    return found["calls"] / found["seconds"], found["calls"]
 
-    def asking(one_of: grpc.aio.Channel) -> One:
-        call: Any = one_of.unary_unary(FIND)
 
-        async def one() -> None:
-            await call(next(source), timeout=CALL_S)
-
-        return one
-
-    return [asking(one) for one in channels for _ in range(AT_ONCE)]
-
-
-async def rates(servers: Sequence[Server], source: Iterator[bytes], seconds: float) -> dict[str, Any]:
-    """Calls a second of the processes on the port together, and what they cost.
+async def rates(
+    servers: Sequence[Server], source: Iterator[bytes], seconds: float, asker: Path | None
+) -> dict[str, Any]:
+    """Calls a second of the processes on the port together, and what they cost; look-ups where there is an asker.
 
     ``busy`` says how busy each was (1: one processor), ``a_cpu_second`` how many calls a second of their processors
     together gave: that does not depend on what is left to them by the caller, which shares the machine.
     """
-    found: dict[str, Any] = {}
-    kinds: dict[str, Callable[[Sequence[grpc.aio.Channel]], list[One]]] = {
-        "searches": searches,
-        "lookups": lambda channels: light_finds(channels, source),
-    }
-    for name, ones_of in kinds.items():
-        async with connections(servers[0].address, SPREAD) as channels:
-            ones = ones_of(channels)
+    address = servers[0].address
+
+    async def search() -> tuple[float, int]:
+        async with connections(address, SPREAD) as channels:
+            ones = searches(channels)
             await asyncio.gather(*(one() for one in ones))
-            before, start = [cpu_seconds(one.pid) for one in servers], time.perf_counter()
             rate, took = await calls(seconds, ones)
-            spent = time.perf_counter() - start
-            used = [cpu_seconds(one.pid) - first for one, first in zip(servers, before, strict=True)]
-        busy = [one / spent for one in used]
-        found[name] = {"a_second": rate, "a_cpu_second": len(took) / sum(used), "busy": busy}
+            return rate, len(took)
+
+    kinds: dict[str, Callable[[], Awaitable[tuple[float, int]]]] = {"searches": search}
+    if asker is not None:
+        kinds["lookups"] = lambda: light_finds(asker, address, source, seconds)
+    found: dict[str, Any] = {}
+    for name, measured in kinds.items():
+        before, start = [cpu_seconds(one.pid) for one in servers], time.perf_counter()
+        rate, count = await measured()
+        spent = time.perf_counter() - start
+        used = [cpu_seconds(one.pid) - first for one, first in zip(servers, before, strict=True)]
+        found[name] = {
+            "a_second": rate, "a_cpu_second": count / sum(used), "busy": [one / spent for one in used]
+        }  # fmt: skip
     return found
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 import struct
 import tempfile
 from dataclasses import dataclass
@@ -14,8 +12,8 @@ from typing import Any
 
 import asyncpg
 
-SOURCE = Path(__file__).parent / "peers" / "tessera"
-BUILD_S = 300
+from bench.going import build
+
 RUN_S = 300
 
 
@@ -31,7 +29,7 @@ async def tessera_rates(dsn: str, limit: int) -> Tessera | None:
     """Both rates on the entries of this ledger; None where Go is not installed or its modules cannot be fetched."""
     with tempfile.TemporaryDirectory(prefix="passerelle-tessera-") as name:
         folder = Path(name)
-        program = await _build(folder)
+        program = await build("tessera", folder)
         if program is None:
             return None
         entries = folder / "entries"
@@ -39,19 +37,6 @@ async def tessera_rates(dsn: str, limit: int) -> Tessera | None:
         return Tessera(
             await _rate(program, entries, folder / "plain"), await _rate(program, entries, folder / "dedup", "-dedup")
         )
-
-
-async def _build(folder: Path) -> Path | None:
-    go = shutil.which("go")
-    if go is None:
-        return None
-    program = folder / "peer"
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
-    building = await asyncio.create_subprocess_exec(
-        go, "build", "-o", str(program), ".", cwd=SOURCE, env=environment, stderr=asyncio.subprocess.DEVNULL
-    )
-    async with asyncio.timeout(BUILD_S):
-        return program if await building.wait() == 0 else None
 
 
 async def _write(dsn: str, limit: int, to: Path) -> None:
