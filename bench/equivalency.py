@@ -90,6 +90,7 @@ async def asked(
     chosen: argparse.Namespace, generator: Generator, folder: Path, dsn: str, at: Position, console: Console
 ) -> dict[str, Any]:
     """The measurements on the running service: alone first, then beside a second process on the same port."""
+    asker = await build_program("asker", folder)
     log = await Log.create(dsn, at)
     write_config(folder, dsn, free_port())
     try:
@@ -104,7 +105,7 @@ async def asked(
             console.print("freshness")
             fresh = await freshness(first, log, generator, chosen.freshness)
             console.print("processes")
-            source, asker = prepared(generator), await build_program("asker", folder)
+            source = prepared(generator)
             one = await rates([first], source, chosen.processes, asker)
             async with query("second", folder) as second:
                 both = [first, second]
