@@ -30,6 +30,7 @@ BOUNDED = {
     "node/csv_reader.py": "the lines of one row",
     "node/formats/schemas.py": "lru_cache with a size",
     "portal/hub.py": "capacity and bytes",
+    "query/rpc/quick.py": "bytes of questions and answers, the longest unasked go first",
     "runtime/codelists.py": "lru_cache with a size: the bundled lists",
     "runtime/limits.py": "callers that are remembered",
 }
