@@ -23,6 +23,7 @@ from passerelle.query.cases import case_message
 from passerelle.query.index import Index
 from passerelle.query.ports import CasesRead, CaseStore, WholeCase
 from passerelle.query.rpc.calls import position_message
+from passerelle.runtime.backoff import pause
 
 _LOG = structlog.get_logger(__name__)
 IDLE_S: Final = 5.0
@@ -130,7 +131,7 @@ class CaseWatches:
             except Unavailable as error:
                 # The streams read for themselves, and tell their callers; what is missed here is read next time.
                 _LOG.warning("changes of cases were not read", code=error.code, what=error.what)
-            await first_of(moved, IDLE_S)
+            await pause(moved, IDLE_S)
             await asyncio.sleep(max(0.0, begun + EVERY_S - clock()))
 
     async def _look(self) -> bool:
@@ -184,12 +185,3 @@ class CaseWatches:
 def _end(read: CasesRead) -> int:
     """The index up to which all is read."""
     return read.cases[-1].row.changed + 1 if len(read.cases) == PAGE else read.head.size
-
-
-async def first_of(event: asyncio.Event, seconds: float) -> None:
-    """Until the event is set or the time is over."""
-    waiting = asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait({waiting}, timeout=seconds)
-    finally:
-        waiting.cancel()
